@@ -1,0 +1,82 @@
+#include "protocol/digest.h"
+
+#include <openssl/evp.h>
+
+#include <stdexcept>
+
+namespace tokend {
+namespace {
+
+struct SchemeName {
+  DigestScheme scheme;
+  std::string_view name;
+};
+
+constexpr SchemeName kSchemeNames[] = {
+    {DigestScheme::kSha256, "sha256"},
+    {DigestScheme::kSha256AfterBar, "sha256-after-bar"},
+};
+
+// The part of the token that the scheme digests.
+std::string_view DigestedPart(DigestScheme scheme, std::string_view token) {
+  if (scheme == DigestScheme::kSha256AfterBar) {
+    const size_t bar = token.find('|');
+    if (bar != std::string_view::npos) return token.substr(bar + 1);
+  }
+  return token;
+}
+
+}  // namespace
+
+std::string_view DigestSchemeName(DigestScheme scheme) {
+  for (const SchemeName& row : kSchemeNames) {
+    if (row.scheme == scheme) return row.name;
+  }
+  return "unknown";
+}
+
+std::optional<DigestScheme> ParseDigestScheme(std::string_view name) {
+  for (const SchemeName& row : kSchemeNames) {
+    if (row.name == name) return row.scheme;
+  }
+  return std::nullopt;
+}
+
+// A fetched algorithm and a context that is used again: OpenSSL 3 looks the algorithm up and
+// allocates in each one-shot call, which takes several times as long as the digest itself.
+struct Digester::State {
+  State() : md(EVP_MD_fetch(nullptr, "SHA256", nullptr)), context(EVP_MD_CTX_new()) {
+    if (md == nullptr || context == nullptr) {
+      Free();
+      throw std::runtime_error("OpenSSL has no SHA-256");
+    }
+  }
+  ~State() { Free(); }
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+
+  void Free() {
+    EVP_MD_CTX_free(context);
+    EVP_MD_free(md);
+  }
+
+  EVP_MD* md;
+  EVP_MD_CTX* context;
+};
+
+Digester::Digester() : state_(std::make_unique<State>()) {}
+Digester::~Digester() = default;
+
+TokenKey Digester::Digest(DigestScheme scheme, std::string_view token) {
+  const std::string_view part = DigestedPart(scheme, token);
+  TokenKey key;
+  // A digest that failed must never become a key that all such tokens share.
+  if (EVP_DigestInit_ex2(state_->context, state_->md, nullptr) != 1 ||
+      EVP_DigestUpdate(state_->context, part.data(), part.size()) != 1 ||
+      EVP_DigestFinal_ex(state_->context, key.bytes.data(), nullptr) != 1) {
+    throw std::runtime_error("SHA-256 failed");
+  }
+  return key;
+}
+
+}  // namespace tokend

@@ -1,0 +1,38 @@
+// Digest schemes: how a presented token becomes its key. A namespace has exactly one.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "protocol/token.h"
+
+namespace tokend {
+
+// Persisted and on the wire by name; a number or a name never changes its meaning.
+enum class DigestScheme : uint8_t {
+  kSha256 = 1,          // "sha256": of the whole token
+  kSha256AfterBar = 2,  // "sha256-after-bar": of what follows the first '|', else of the whole
+};
+
+std::string_view DigestSchemeName(DigestScheme scheme);
+std::optional<DigestScheme> ParseDigestScheme(std::string_view name);
+
+// Computes keys. Not thread-safe: one for each thread, kept, since making one is the expensive
+// part.
+class Digester {
+ public:
+  Digester();
+  ~Digester();
+  Digester(const Digester&) = delete;
+  Digester& operator=(const Digester&) = delete;
+
+  TokenKey Digest(DigestScheme scheme, std::string_view token);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace tokend

@@ -1,0 +1,89 @@
+#include "protocol/digest.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "tests/encoded.h"
+
+namespace tokend {
+namespace {
+
+using testing::ExactBytes;
+using testing::Hex;
+
+TokenKey Sha256(std::string_view token) {
+  Digester digester;
+  return digester.Digest(DigestScheme::kSha256, token);
+}
+
+// FIPS 180-4's examples, and lengths on both sides of where the padding takes a block more.
+TEST(DigesterTest, IsSha256) {
+  EXPECT_EQ(Sha256("").view(),
+            Hex("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"));
+  EXPECT_EQ(Sha256("abc").view(),
+            Hex("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"));
+  EXPECT_EQ(Sha256("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq").view(),
+            Hex("248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"));
+  EXPECT_EQ(Sha256(std::string(55, 'a')).view(),
+            Hex("9f4390f8d30c2dd92ec9f095b65e2b9ae9b0a925a5258e241c9f1e910f734318"));
+  EXPECT_EQ(Sha256(std::string(56, 'a')).view(),
+            Hex("b35439a4ac6f0948b6d6f9e3c6af0f5f590ce20f1bde7090ef7970686ec6738a"));
+  EXPECT_EQ(Sha256(std::string(64, 'a')).view(),
+            Hex("ffe054fe7ae0cb6dc65c3af9b61d5209f439851db43d0ba5997337df154668eb"));
+  EXPECT_EQ(Sha256(std::string(1000000, 'a')).view(),
+            Hex("cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"));
+}
+
+TEST(DigesterTest, TakesTokensAsBytes) {
+  EXPECT_NE(Sha256("a"), Sha256("A"));
+  EXPECT_NE(Sha256("a"), Sha256("a "));
+  EXPECT_NE(Sha256("a"), Sha256(std::string("a\0", 2)));
+}
+
+TEST(DigesterTest, IsUsedAgainAndAgain) {
+  Digester digester;
+  const TokenKey abc = Sha256("abc");
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(digester.Digest(DigestScheme::kSha256, "abc"), abc);
+    EXPECT_NE(digester.Digest(DigestScheme::kSha256, std::string(500, 'b')), abc);
+  }
+}
+
+TEST(DigesterTest, AfterBarDigestsWhatFollowsTheFirstBar) {
+  Digester digester;
+  const auto after_bar = [&](std::string_view token) {
+    return digester.Digest(DigestScheme::kSha256AfterBar, token);
+  };
+  EXPECT_EQ(after_bar("17|abc"), Sha256("abc"));
+  EXPECT_EQ(after_bar("|abc"), Sha256("abc"));
+  EXPECT_EQ(after_bar("17|a|b"), Sha256("a|b"));
+  EXPECT_EQ(after_bar("abc"), Sha256("abc"));
+  EXPECT_EQ(after_bar("17|"), Sha256(""));
+  EXPECT_EQ(digester.Digest(DigestScheme::kSha256, "17|abc"), Sha256("17|abc"));
+}
+
+TEST(DigesterTest, TakesTokensOfEveryLength) {
+  Digester digester;
+  for (size_t size = 0; size < 130; ++size) {
+    const ExactBytes token(std::string(size, 'x'));
+    EXPECT_EQ(digester.Digest(DigestScheme::kSha256AfterBar, token.view()),
+              Sha256(std::string(size, 'x')));
+  }
+}
+
+// Persisted and on the wire.
+TEST(DigestSchemeTest, NumbersAndNamesNeverChange) {
+  EXPECT_EQ(static_cast<int>(DigestScheme::kSha256), 1);
+  EXPECT_EQ(static_cast<int>(DigestScheme::kSha256AfterBar), 2);
+  EXPECT_EQ(DigestSchemeName(DigestScheme::kSha256), "sha256");
+  EXPECT_EQ(DigestSchemeName(DigestScheme::kSha256AfterBar), "sha256-after-bar");
+  EXPECT_EQ(ParseDigestScheme("sha256"), DigestScheme::kSha256);
+  EXPECT_EQ(ParseDigestScheme("sha256-after-bar"), DigestScheme::kSha256AfterBar);
+  for (const char* name : {"", "SHA256", "sha-256", "sha256 ", "sha512", "unknown"}) {
+    EXPECT_FALSE(ParseDigestScheme(name)) << name;
+  }
+}
+
+}  // namespace
+}  // namespace tokend

@@ -1,0 +1,16 @@
+find_package(rapidcheck REQUIRED)
+
+tokend_test(token_test LIBS tokend_protocol LABELS unit)
+tokend_test(error_test LIBS tokend_protocol LABELS unit)
+tokend_test(digest_test LIBS tokend_protocol LABELS unit)
+tokend_test(issued_token_test LIBS tokend_protocol LABELS unit)
+tokend_test(msgpack_test LIBS tokend_protocol LABELS unit)
+# Against msgpack-c, which no product code links.
+tokend_test(msgpack_reference_test LIBS tokend_protocol rapidcheck LABELS unit
+  DEFINITIONS MSGPACK_NO_BOOST)
+tokend_test(record_test LIBS tokend_protocol LABELS unit)
+tokend_test(rpc_test LIBS tokend_protocol LABELS unit)
+tokend_test(params_decode_test LIBS tokend_protocol LABELS unit)
+tokend_test(params_encode_test LIBS tokend_protocol LABELS unit)
+# GCC warns of fields that a designated initializer leaves to their defaults, which is its purpose.
+target_compile_options(params_encode_test PRIVATE -Wno-missing-field-initializers)

@@ -1,0 +1,773 @@
+#include "storage/token_table.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <random>
+
+#include "tests/token_table_fixture.h"
+
+namespace tokend {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::Optional;
+using ::testing::SizeIs;
+
+constexpr NamespaceId kNs = 7;
+
+class TokenTableTest : public ::testing::Test {
+ protected:
+  TokenTableTest() { Make(SmallOptions()); }
+
+  ~TokenTableTest() override { table_->CheckInvariants(); }
+
+  void Make(const TokenTableOptions& options) {
+    reader_.reset();
+    table_ = std::make_unique<TokenTable>(options);
+    reader_ = std::make_unique<TokenTable::Reader>(table_.get());
+  }
+
+  static TokenEntry Entry(uint64_t number, uint64_t expires_at_ms = kNever) {
+    TokenEntry entry = EntryOf(number, expires_at_ms);
+    entry.namespace_id = kNs;
+    return entry;
+  }
+  PutResult Put(uint64_t number, uint64_t expires_at_ms = kNever, PutMode mode = PutMode::kReset) {
+    return table_->Put(Entry(number, expires_at_ms), mode);
+  }
+  PutResult PutOwned(uint64_t number, std::string_view owner, PutMode mode = PutMode::kReset) {
+    TokenEntry entry = Entry(number);
+    entry.owner = owner;
+    return table_->Put(entry, mode);
+  }
+  Lookup Find(uint64_t number, uint64_t now_ms = 1000, NamespaceId ns = kNs) {
+    Lookup lookup;
+    lookup.key = KeyOf(number);
+    lookup.namespace_id = ns;
+    table_->FindBatch(reader_.get(), {&lookup, 1}, now_ms);
+    return lookup;
+  }
+  Verdict Ask(uint64_t number, uint64_t now_ms = 1000, NamespaceId ns = kNs) {
+    return Find(number, now_ms, ns).verdict;
+  }
+  std::vector<TokenTable::UsageEntry> TakeAllUsage(size_t limit = 1000) {
+    std::vector<TokenTable::UsageEntry> taken;
+    for (size_t shard = 0; shard < table_->shard_count(); ++shard) {
+      uint64_t cursor = 0;
+      do {
+        table_->TakeUsage(shard, &cursor, limit, &taken);
+      } while (cursor != 0);
+    }
+    return taken;
+  }
+  // How many were freed once nothing due is left.
+  uint64_t Reclaim(uint64_t now_ms) {
+    const uint64_t before = table_->stats().reclaimed_total;
+    while (table_->Reclaim(now_ms, 1000) == 1000) {
+    }
+    return table_->stats().reclaimed_total - before;
+  }
+  void QuiesceAndReclaim(uint64_t now_ms = 0) {
+    reader_->Quiesce();
+    table_->Reclaim(now_ms, 1000);
+    reader_->Quiesce();
+    table_->Reclaim(now_ms, 1000);
+  }
+
+  std::unique_ptr<TokenTable> table_;
+  std::unique_ptr<TokenTable::Reader> reader_;
+};
+
+TEST_F(TokenTableTest, FindsWhatWasPut) {
+  EXPECT_EQ(Ask(1), Verdict::kUnknown);
+  EXPECT_EQ(Put(1), PutResult::kPut);
+  const Lookup found = Find(1);
+  EXPECT_EQ(found.verdict, Verdict::kValid);
+  EXPECT_EQ(found.expires_at_ms, kNever);
+  EXPECT_EQ(found.owner_encoded, "\xc0");
+  EXPECT_EQ(found.scopes_encoded, "\x90");
+  EXPECT_EQ(Ask(2), Verdict::kUnknown);
+}
+
+TEST_F(TokenTableTest, GivesOwnerAndScopesAsTheyGoToTheWire) {
+  const std::string scopes = EncodedScopes({"read", "write"});
+  TokenEntry entry = Entry(1, 5000);
+  entry.owner = "alice";
+  entry.scopes_encoded = scopes;
+  EXPECT_EQ(table_->Put(entry, PutMode::kReset), PutResult::kPut);
+  const Lookup found = Find(1);
+  EXPECT_EQ(found.verdict, Verdict::kValid);
+  EXPECT_EQ(found.expires_at_ms, 5000u);
+  EXPECT_EQ(found.owner_encoded, EncodedStr("alice"));
+  EXPECT_EQ(found.scopes_encoded, scopes);
+}
+
+TEST_F(TokenTableTest, EmptyOwnerIsAnOwner) {
+  PutOwned(1, "");
+  EXPECT_EQ(Find(1).owner_encoded, EncodedStr(""));
+  table_->DenyOwner(kNs, "");
+  EXPECT_EQ(Ask(1), Verdict::kRevoked);
+}
+
+TEST_F(TokenTableTest, LongestNamesFit) {
+  const std::string owner(1024, 'o');
+  const std::string scopes = EncodedScopes(std::vector<std::string>(64, std::string(128, 's')));
+  TokenEntry entry = Entry(1);
+  entry.owner = owner;
+  entry.scopes_encoded = scopes;
+  EXPECT_EQ(table_->Put(entry, PutMode::kReset), PutResult::kPut);
+  EXPECT_EQ(Find(1).owner_encoded, EncodedStr(owner));
+  EXPECT_EQ(Find(1).scopes_encoded, scopes);
+}
+
+TEST_F(TokenTableTest, NamespacesAreSeparate) {
+  Put(1);
+  EXPECT_EQ(Ask(1, 1000, kNs + 1), Verdict::kUnknown);
+  TokenEntry entry = Entry(1);
+  entry.namespace_id = kNs + 1;
+  entry.owner = "other";
+  table_->Put(entry, PutMode::kReset);
+  EXPECT_EQ(Find(1).owner_encoded, "\xc0");
+  EXPECT_EQ(Find(1, 1000, kNs + 1).owner_encoded, EncodedStr("other"));
+  EXPECT_TRUE(table_->Erase(kNs, KeyOf(1)));
+  EXPECT_EQ(Ask(1), Verdict::kUnknown);
+  EXPECT_EQ(Ask(1, 1000, kNs + 1), Verdict::kValid);
+}
+
+TEST_F(TokenTableTest, FirstAndLastNamespace) {
+  for (const NamespaceId ns : {NamespaceId{0}, NamespaceId{65535}}) {
+    TokenEntry entry = Entry(1);
+    entry.namespace_id = ns;
+    table_->Put(entry, PutMode::kReset);
+    EXPECT_EQ(Ask(1, 1000, ns), Verdict::kValid);
+    const auto usage = TakeAllUsage();
+    ASSERT_THAT(usage, SizeIs(1));
+    EXPECT_EQ(usage[0].namespace_id, ns);
+  }
+}
+
+TEST_F(TokenTableTest, KeysThatDifferInOneBitAreOthers) {
+  const TokenKey key = KeyOf(1);
+  Put(1);
+  for (size_t bit = 0; bit < 256; ++bit) {
+    Lookup lookup;
+    lookup.namespace_id = kNs;
+    lookup.key = key;
+    lookup.key.bytes[bit / 8] ^= static_cast<uint8_t>(1u << (bit % 8));
+    table_->FindBatch(reader_.get(), {&lookup, 1}, 1000);
+    EXPECT_EQ(lookup.verdict, Verdict::kUnknown) << bit;
+  }
+}
+
+TEST_F(TokenTableTest, KeysOfAllZerosAndAllOnes) {
+  for (const uint8_t byte : {0x00, 0xff}) {
+    TokenEntry entry = Entry(0);
+    entry.key.bytes.fill(byte);
+    Lookup lookup;
+    lookup.key = entry.key;
+    lookup.namespace_id = kNs;
+    table_->FindBatch(reader_.get(), {&lookup, 1}, 1000);
+    EXPECT_EQ(lookup.verdict, Verdict::kUnknown);
+    table_->Put(entry, PutMode::kReset);
+    table_->FindBatch(reader_.get(), {&lookup, 1}, 1000);
+    EXPECT_EQ(lookup.verdict, Verdict::kValid);
+  }
+}
+
+// --- time ---
+
+TEST_F(TokenTableTest, ExpiresExactly) {
+  Put(1, 5000);
+  EXPECT_EQ(Ask(1, 0), Verdict::kValid);
+  EXPECT_EQ(Ask(1, 4999), Verdict::kValid);
+  EXPECT_EQ(Ask(1, 5000), Verdict::kExpired);
+  EXPECT_EQ(Ask(1, 5001), Verdict::kExpired);
+  EXPECT_EQ(Ask(1, 4999), Verdict::kValid);  // a clock set back
+}
+
+TEST_F(TokenTableTest, EdgesOfTime) {
+  Put(1, 0);
+  EXPECT_EQ(Ask(1, 0), Verdict::kExpired);
+  Put(2, 1);
+  EXPECT_EQ(Ask(2, 0), Verdict::kValid);
+  EXPECT_EQ(Ask(2, 1), Verdict::kExpired);
+  Put(3, kTimeMsMax);
+  EXPECT_EQ(Find(3, kTimeMsMax - 1).expires_at_ms, kTimeMsMax);
+  EXPECT_EQ(Ask(3, kTimeMsMax - 1), Verdict::kValid);
+  EXPECT_EQ(Ask(3, kTimeMsMax), Verdict::kExpired);
+  Put(4, kNever);
+  EXPECT_EQ(Ask(4, kTimeMsMax), Verdict::kValid);
+  EXPECT_EQ(Find(4, kTimeMsMax).expires_at_ms, kNever);
+  EXPECT_EQ(table_->Peek(kNs, KeyOf(3))->expires_at_ms, kTimeMsMax);
+  EXPECT_EQ(table_->Peek(kNs, KeyOf(4))->expires_at_ms, kNever);
+}
+
+TEST_F(TokenTableTest, ReclaimFreesWhatHasExpiredAndNothingElse) {
+  for (uint64_t i = 0; i < 100; ++i) Put(i, 1000 + i);
+  Put(200, kNever);
+  EXPECT_EQ(Reclaim(999), 0u);
+  EXPECT_EQ(Reclaim(1000), 1u);
+  EXPECT_EQ(Reclaim(1049), 49u);
+  EXPECT_EQ(Reclaim(1049), 0u);
+  EXPECT_EQ(table_->stats().tokens, 51u);
+  EXPECT_EQ(table_->stats().reclaimed_total, 50u);
+  EXPECT_EQ(Ask(49, 1049), Verdict::kUnknown);
+  EXPECT_EQ(Ask(50, 1049), Verdict::kValid);
+  EXPECT_EQ(Reclaim(kTimeMsMax), 50u);
+  EXPECT_EQ(Ask(200, kTimeMsMax), Verdict::kValid);
+}
+
+TEST_F(TokenTableTest, ReclaimLeavesTheGracePeriod) {
+  TokenTableOptions options = SmallOptions();
+  options.reclaim_grace_ms = 1000;
+  Make(options);
+  Put(1, 0);
+  Put(2, 5000);
+  EXPECT_EQ(Reclaim(999), 0u);
+  EXPECT_EQ(Reclaim(1000), 1u);
+  EXPECT_EQ(Reclaim(5999), 0u);
+  EXPECT_EQ(Ask(2, 5999), Verdict::kExpired);
+  EXPECT_EQ(Reclaim(6000), 1u);
+  EXPECT_EQ(Ask(2, 6000), Verdict::kUnknown);
+}
+
+TEST_F(TokenTableTest, ReclaimKeepsToItsBudgetAndServesEachShard) {
+  for (uint64_t i = 0; i < 1000; ++i) Put(i, 1000);
+  for (size_t calls = 0; table_->Reclaim(2000, 7) == 7; ++calls) {
+    ASSERT_LT(calls, 1000u);  // each token is moved twice on its way from time 0
+  }
+  EXPECT_EQ(table_->Reclaim(2000, 7), 0u);
+  EXPECT_EQ(table_->stats().tokens, 0u);
+}
+
+TEST_F(TokenTableTest, ReclaimWithoutBudgetSetsTheTime) {
+  table_->Reclaim(1'000'000, 0);
+  for (uint64_t i = 0; i < 100; ++i) Put(i, 1'000'001);
+  // So near, none has to be moved: all that is handled is freed.
+  EXPECT_EQ(table_->Reclaim(1'000'001, 1000), 100u);
+  EXPECT_EQ(table_->stats().reclaimed_total, 100u);
+}
+
+TEST_F(TokenTableTest, ReclaimDropsRevokedTokensOnceExpired) {
+  Put(1, 2000);
+  table_->MarkRevoked(kNs, KeyOf(1));
+  EXPECT_EQ(Reclaim(1999), 0u);
+  EXPECT_EQ(Ask(1, 1999), Verdict::kRevoked);
+  EXPECT_EQ(Reclaim(2000), 1u);
+  EXPECT_EQ(Ask(1, 2000), Verdict::kUnknown);
+}
+
+TEST_F(TokenTableTest, ReclaimFollowsAChangedExpiry) {
+  Put(1, 2000);
+  Put(1, 3000, PutMode::kKeep);
+  EXPECT_EQ(Reclaim(2999), 0u);
+  Put(1, kNever, PutMode::kKeep);
+  EXPECT_EQ(Reclaim(kTimeMsMax), 0u);
+  Put(1, 100, PutMode::kKeep);  // long past by now
+  EXPECT_EQ(Reclaim(kTimeMsMax), 1u);
+}
+
+TEST_F(TokenTableTest, ReclaimGoesOnAfterTheClockWasSetForwardAndBack) {
+  Put(1, 5000);
+  Reclaim(1'000'000'000);
+  Put(2, 6000);
+  Put(3, 7000);
+  EXPECT_EQ(Reclaim(5999), 0u);
+  EXPECT_EQ(Reclaim(6000), 1u);
+  EXPECT_EQ(Reclaim(7000), 1u);
+}
+
+TEST_F(TokenTableTest, ReclaimHandsOutUsageThatWasNotTaken) {
+  Put(1, 2000);
+  Put(2, 2000);
+  Ask(1, 1500);
+  Ask(1, 1600);
+  std::vector<TokenTable::UsageEntry> unsaved;
+  while (table_->Reclaim(3000, 10, &unsaved) == 10) {
+  }
+  ASSERT_THAT(unsaved, SizeIs(1));
+  EXPECT_EQ(unsaved[0].key, KeyOf(1));
+  EXPECT_EQ(unsaved[0].namespace_id, kNs);
+  EXPECT_EQ(unsaved[0].expires_at_ms, 2000u);
+  EXPECT_EQ(unsaved[0].usage.use_count, 2u);
+  EXPECT_EQ(unsaved[0].usage.last_used_at_ms, 1600u);
+}
+
+// --- what cannot be said ---
+
+TEST_F(TokenTableTest, MissesAreUnavailableWhileLoading) {
+  Put(1);
+  table_->SetMissesUnavailable(true);
+  EXPECT_EQ(Ask(1), Verdict::kValid);
+  EXPECT_EQ(Ask(2), Verdict::kUnavailable);
+  table_->SetMissesUnavailable(false);
+  EXPECT_EQ(Ask(2), Verdict::kUnknown);
+}
+
+TEST_F(TokenTableTest, MissesBeforeADroppedExpiryAreUnavailable) {
+  EXPECT_EQ(table_->reclaimed_expiry_max_ms(), 0u);
+  Put(1, 5000);
+  Put(2, 9000);
+  Reclaim(6000);
+  EXPECT_EQ(table_->reclaimed_expiry_max_ms(), 5000u);
+  EXPECT_EQ(Ask(1, 5000), Verdict::kUnknown);
+  EXPECT_EQ(Ask(1, 4999), Verdict::kUnavailable);
+  EXPECT_EQ(Ask(3, 4999), Verdict::kUnavailable);
+  EXPECT_EQ(Ask(2, 4999), Verdict::kValid);
+  table_->ForgetReclaimedAfter(6000);  // later than anything dropped
+  EXPECT_EQ(table_->reclaimed_expiry_max_ms(), 5000u);
+  table_->ForgetReclaimedAfter(4000);
+  EXPECT_EQ(table_->reclaimed_expiry_max_ms(), 4000u);
+  EXPECT_EQ(Ask(3, 4000), Verdict::kUnknown);
+  EXPECT_EQ(Ask(3, 3999), Verdict::kUnavailable);
+}
+
+TEST_F(TokenTableTest, WhatWasLeftOutCountsAsDropped) {
+  table_->NoteDropped(5000);
+  table_->NoteDropped(3000);
+  EXPECT_EQ(table_->reclaimed_expiry_max_ms(), 5000u);
+  EXPECT_EQ(Ask(1, 4999), Verdict::kUnavailable);
+  EXPECT_EQ(Ask(1, 5000), Verdict::kUnknown);
+}
+
+TEST_F(TokenTableTest, ErasingIsNotDropping) {
+  Put(1, 5000);
+  EXPECT_TRUE(table_->Erase(kNs, KeyOf(1)));
+  EXPECT_FALSE(table_->Erase(kNs, KeyOf(1)));
+  EXPECT_EQ(table_->reclaimed_expiry_max_ms(), 0u);
+  EXPECT_EQ(Ask(1, 100), Verdict::kUnknown);
+  EXPECT_EQ(Reclaim(kTimeMsMax), 0u);
+}
+
+// --- denying ---
+
+TEST_F(TokenTableTest, DenyAndLift) {
+  EXPECT_FALSE(table_->Deny(kNs, KeyOf(1)));
+  EXPECT_FALSE(table_->LiftDenial(kNs, KeyOf(1)));
+  Put(1);
+  EXPECT_FALSE(table_->Deny(kNs + 1, KeyOf(1)));
+  EXPECT_TRUE(table_->Deny(kNs, KeyOf(1)));
+  EXPECT_EQ(Ask(1), Verdict::kRevoked);
+  EXPECT_TRUE(table_->Peek(kNs, KeyOf(1))->denied);
+  EXPECT_FALSE(table_->Peek(kNs, KeyOf(1))->revoked);
+  EXPECT_TRUE(table_->LiftDenial(kNs, KeyOf(1)));
+  EXPECT_EQ(Ask(1), Verdict::kValid);
+}
+
+TEST_F(TokenTableTest, LiftingADenialDoesNotUndoARevoke) {
+  Put(1);
+  EXPECT_TRUE(table_->MarkRevoked(kNs, KeyOf(1)));
+  EXPECT_TRUE(table_->Deny(kNs, KeyOf(1)));
+  EXPECT_TRUE(table_->LiftDenial(kNs, KeyOf(1)));
+  EXPECT_EQ(Ask(1), Verdict::kRevoked);
+  EXPECT_TRUE(table_->Peek(kNs, KeyOf(1))->revoked);
+  EXPECT_FALSE(table_->MarkRevoked(kNs, KeyOf(2)));
+}
+
+TEST_F(TokenTableTest, RevokedWinsOverExpired) {
+  Put(1, 5000);
+  Put(2, 5000);
+  PutOwned(3, "alice");
+  TokenEntry entry = Entry(3, 5000);
+  entry.owner = "alice";
+  table_->Put(entry, PutMode::kKeep);
+  table_->Deny(kNs, KeyOf(1));
+  table_->MarkRevoked(kNs, KeyOf(2));
+  table_->DenyOwner(kNs, "alice");
+  for (uint64_t i = 1; i <= 3; ++i) EXPECT_EQ(Ask(i, 6000), Verdict::kRevoked) << i;
+}
+
+TEST_F(TokenTableTest, PutRevoked) {
+  TokenEntry entry = Entry(1);
+  entry.revoked = true;
+  table_->Put(entry, PutMode::kReset);
+  EXPECT_EQ(Ask(1), Verdict::kRevoked);
+  EXPECT_TRUE(table_->Peek(kNs, KeyOf(1))->revoked);
+}
+
+TEST_F(TokenTableTest, DenyOwnerHitsWhatIsHereAndNothingLater) {
+  PutOwned(1, "alice");
+  PutOwned(2, "alice");
+  PutOwned(3, "bob");
+  TokenEntry elsewhere = Entry(4);
+  elsewhere.namespace_id = kNs + 1;
+  elsewhere.owner = "alice";
+  table_->Put(elsewhere, PutMode::kReset);
+  table_->DenyOwner(kNs, "nobody");
+  table_->DenyOwner(kNs, "alice");
+  EXPECT_EQ(Ask(1), Verdict::kRevoked);
+  EXPECT_EQ(Ask(2), Verdict::kRevoked);
+  EXPECT_EQ(Ask(3), Verdict::kValid);
+  EXPECT_EQ(Ask(4, 1000, kNs + 1), Verdict::kValid);
+  EXPECT_TRUE(table_->Peek(kNs, KeyOf(1))->denied);
+  PutOwned(5, "alice");
+  EXPECT_EQ(Ask(5), Verdict::kValid);
+  EXPECT_EQ(Ask(1), Verdict::kRevoked);
+  table_->DenyOwner(kNs, "alice");
+  EXPECT_EQ(Ask(5), Verdict::kRevoked);
+  PutOwned(5, "alice");  // replaced: a new token of the name
+  EXPECT_EQ(Ask(5), Verdict::kValid);
+  EXPECT_EQ(table_->stats().owners, 4u);  // two dead alices, a live one, two others less token 5's
+}
+
+TEST_F(TokenTableTest, ADeadOwnerGoesWithItsLastToken) {
+  PutOwned(1, "alice");
+  PutOwned(2, "alice");
+  table_->DenyOwner(kNs, "alice");
+  EXPECT_EQ(table_->stats().owners, 1u);
+  table_->Erase(kNs, KeyOf(1));
+  EXPECT_EQ(table_->stats().owners, 1u);
+  table_->Erase(kNs, KeyOf(2));
+  EXPECT_EQ(table_->stats().owners, 0u);
+}
+
+// --- ways of putting ---
+
+TEST_F(TokenTableTest, ResetLiftsDenialAndStartsUsageAgain) {
+  PutOwned(1, "alice");
+  Ask(1);
+  table_->Deny(kNs, KeyOf(1));
+  table_->DenyOwner(kNs, "alice");
+  PutOwned(1, "alice");
+  EXPECT_EQ(table_->Peek(kNs, KeyOf(1))->usage.use_count, 0u);
+  EXPECT_FALSE(table_->Peek(kNs, KeyOf(1))->denied);
+  EXPECT_EQ(Ask(1), Verdict::kValid);
+}
+
+TEST_F(TokenTableTest, KeepKeepsUsageAndDenial) {
+  Put(1);
+  Ask(1, 1234);
+  table_->Deny(kNs, KeyOf(1));
+  TokenEntry entry = Entry(1, 9000);
+  entry.owner = "alice";
+  EXPECT_EQ(table_->Put(entry, PutMode::kKeep), PutResult::kPut);
+  const TokenTable::Peeked peeked = *table_->Peek(kNs, KeyOf(1));
+  EXPECT_TRUE(peeked.denied);
+  EXPECT_EQ(peeked.expires_at_ms, 9000u);
+  EXPECT_EQ(peeked.usage.use_count, 1u);
+  EXPECT_EQ(peeked.usage.last_used_at_ms, 1234u);
+  table_->LiftDenial(kNs, KeyOf(1));
+  EXPECT_EQ(Find(1).owner_encoded, EncodedStr("alice"));
+}
+
+TEST_F(TokenTableTest, KeepStaysWithADeadOwner) {
+  PutOwned(1, "alice");
+  PutOwned(2, "alice");
+  table_->DenyOwner(kNs, "alice");
+  PutOwned(3, "alice");
+  PutOwned(1, "alice", PutMode::kKeep);
+  EXPECT_EQ(Ask(1), Verdict::kRevoked);
+  PutOwned(2, "bob", PutMode::kKeep);  // leaving it does not bring the token back either
+  EXPECT_EQ(Ask(2), Verdict::kRevoked);
+  Put(1, kNever, PutMode::kKeep);  // nor does having none
+  EXPECT_EQ(Ask(1), Verdict::kRevoked);
+  EXPECT_EQ(Ask(3), Verdict::kValid);
+}
+
+TEST_F(TokenTableTest, KeepOfATokenThatIsNotHerePutsIt) {
+  EXPECT_EQ(Put(1, 5000, PutMode::kKeep), PutResult::kPut);
+  EXPECT_EQ(Find(1).expires_at_ms, 5000u);
+}
+
+TEST_F(TokenTableTest, IfAbsentChangesNothingThatIsHere) {
+  Put(1, 5000);
+  EXPECT_EQ(Put(1, 9000, PutMode::kIfAbsent), PutResult::kPresent);
+  EXPECT_EQ(Find(1).expires_at_ms, 5000u);
+  EXPECT_EQ(Put(2, 9000, PutMode::kIfAbsent), PutResult::kPut);
+  EXPECT_EQ(Find(2).expires_at_ms, 9000u);
+}
+
+TEST_F(TokenTableTest, TheQueueIsAskedForNewAndResetTokensOnly) {
+  int asked = 0;
+  bool answer = true;
+  const std::function<bool()> denied = [&] {
+    ++asked;
+    return answer;
+  };
+  for (const PutMode mode : {PutMode::kReset, PutMode::kKeep, PutMode::kIfAbsent}) {
+    const uint64_t number = 10 + static_cast<uint64_t>(mode);
+    asked = 0;
+    table_->Put(Entry(number), mode, &denied);
+    EXPECT_EQ(asked, 1);
+    EXPECT_EQ(Ask(number), Verdict::kRevoked);
+    EXPECT_TRUE(table_->Peek(kNs, KeyOf(number))->denied);
+  }
+  asked = 0;
+  answer = false;
+  table_->Put(Entry(10), PutMode::kKeep, &denied);
+  table_->Put(Entry(10), PutMode::kIfAbsent, &denied);
+  EXPECT_EQ(asked, 0);
+  EXPECT_EQ(Ask(10), Verdict::kRevoked);
+  table_->Put(Entry(10), PutMode::kReset, &denied);
+  EXPECT_EQ(asked, 1);
+  EXPECT_EQ(Ask(10), Verdict::kValid);
+}
+
+TEST_F(TokenTableTest, PeekOfWhatIsNotHere) {
+  EXPECT_FALSE(table_->Peek(kNs, KeyOf(1)).has_value());
+  Put(1);
+  EXPECT_FALSE(table_->Peek(kNs + 1, KeyOf(1)).has_value());
+}
+
+// --- usage ---
+
+TEST_F(TokenTableTest, CountsUsesOfValidTokensAlone) {
+  Put(1);
+  Put(2, 500);
+  Put(3);
+  table_->Deny(kNs, KeyOf(3));
+  for (uint64_t now : {1000, 1001, 1002}) {
+    for (uint64_t i = 1; i <= 4; ++i) Ask(i, now);
+  }
+  const auto usage = TakeAllUsage();
+  ASSERT_THAT(usage, SizeIs(1));
+  EXPECT_EQ(usage[0].key, KeyOf(1));
+  EXPECT_EQ(usage[0].namespace_id, kNs);
+  EXPECT_EQ(usage[0].expires_at_ms, kNever);
+  EXPECT_EQ(usage[0].usage.use_count, 3u);
+  EXPECT_EQ(usage[0].usage.last_used_at_ms, 1002u);
+  EXPECT_THAT(TakeAllUsage(), IsEmpty());
+  EXPECT_EQ(table_->Peek(kNs, KeyOf(1))->usage.use_count, 0u);
+  EXPECT_EQ(table_->Peek(kNs, KeyOf(1))->usage.last_used_at_ms, 0u);
+}
+
+TEST_F(TokenTableTest, UsageTrackingCanBeOff) {
+  Put(1);
+  table_->SetUsageTracking(false);
+  EXPECT_EQ(Ask(1), Verdict::kValid);
+  EXPECT_THAT(TakeAllUsage(), IsEmpty());
+  table_->SetUsageTracking(true);
+  EXPECT_EQ(Ask(1), Verdict::kValid);
+  EXPECT_THAT(TakeAllUsage(), SizeIs(1));
+}
+
+TEST_F(TokenTableTest, UsageIsTakenInPiecesAndOnce) {
+  std::map<TokenKey, uint64_t> expected;
+  for (uint64_t i = 0; i < 10000; ++i) {
+    Put(i);
+    if (i % 3 == 0) {
+      Ask(i, i + 1);
+      expected[KeyOf(i)] = i + 1;
+    }
+  }
+  for (const auto& entry : TakeAllUsage(100)) {
+    ASSERT_TRUE(expected.contains(entry.key));
+    EXPECT_EQ(entry.usage.last_used_at_ms, expected[entry.key]);
+    EXPECT_EQ(entry.usage.use_count, 1u);
+    expected.erase(entry.key);
+  }
+  EXPECT_THAT(expected, IsEmpty());
+}
+
+TEST_F(TokenTableTest, TakeUsageKeepsToItsLimit) {
+  for (uint64_t i = 0; i < 100; ++i) {
+    Put(i);
+    Ask(i);
+  }
+  std::vector<TokenTable::UsageEntry> taken;
+  uint64_t cursor = 0;
+  table_->TakeUsage(0, &cursor, 5, &taken);
+  EXPECT_THAT(taken, SizeIs(5));
+  EXPECT_NE(cursor, 0u);
+}
+
+TEST_F(TokenTableTest, ASlotUsedAgainStartsWithoutUsage) {
+  Put(1);
+  Ask(1);
+  table_->Erase(kNs, KeyOf(1));
+  QuiesceAndReclaim();
+  Put(2);
+  Put(3);
+  EXPECT_THAT(TakeAllUsage(), IsEmpty());
+}
+
+TEST_F(TokenTableTest, TimesOfUseStopAtTheLastOneThatFits) {
+  Put(1);
+  Ask(1, (uint64_t{1} << 48) + 5);
+  EXPECT_EQ(table_->Peek(kNs, KeyOf(1))->usage.last_used_at_ms, (uint64_t{1} << 48) - 1);
+}
+
+// --- memory ---
+
+TEST_F(TokenTableTest, SlotsAreUsedAgainOnlyAfterReadersHavePassed) {
+  Put(1);
+  table_->Erase(kNs, KeyOf(1));
+  EXPECT_EQ(table_->stats().tokens_retired, 1u);
+  table_->Reclaim(0, 10);
+  EXPECT_EQ(table_->stats().tokens_retired, 1u);  // our reader is online and has not passed
+  reader_->Quiesce();
+  table_->Reclaim(0, 10);
+  EXPECT_EQ(table_->stats().tokens_retired, 0u);
+}
+
+TEST_F(TokenTableTest, ASleepingReaderHoldsNothingBack) {
+  Put(1);
+  reader_->GoOffline();
+  table_->Erase(kNs, KeyOf(1));
+  table_->Reclaim(0, 10);
+  EXPECT_EQ(table_->stats().tokens_retired, 0u);
+  reader_->GoOnline();
+}
+
+TEST_F(TokenTableTest, ViewsStayUntilTheReaderIsQuiescent) {
+  PutOwned(1, "somebody with a long name, so that the bytes are not in the view itself");
+  const std::string expected(Find(1).owner_encoded);
+  const Lookup held = Find(1);
+  table_->Erase(kNs, KeyOf(1));
+  for (uint64_t i = 0; i < 1000; ++i) {
+    table_->Reclaim(0, 10);
+    PutOwned(2, "another one with a name that is as long, so that it might take the place " +
+                    std::to_string(i));
+  }
+  EXPECT_EQ(held.owner_encoded, expected);
+}
+
+TEST_F(TokenTableTest, MemoryIsUsedAgain) {
+  for (int round = 0; round < 20; ++round) {
+    for (uint64_t i = 0; i < 1000; ++i) PutOwned(i, "owner " + std::to_string(i));
+    for (uint64_t i = 0; i < 1000; ++i) table_->Erase(kNs, KeyOf(i));
+    QuiesceAndReclaim();
+  }
+  const TokenTableStats stats = table_->stats();
+  EXPECT_EQ(stats.tokens, 0u);
+  EXPECT_EQ(stats.owners, 0u);
+  EXPECT_LE(stats.slot_bytes, 1000u * 64);
+  EXPECT_LE(stats.owner_bytes, 1000u * 32 + 300 * 64);
+}
+
+TEST_F(TokenTableTest, SlotCapacity) {
+  for (const size_t capacity : {1, 2, 3, 100}) {
+    TokenTableOptions options = SmallOptions();
+    options.shards = 1;
+    options.tokens_max = capacity;
+    Make(options);
+    EXPECT_TRUE(table_->HasRoomFor(capacity));
+    EXPECT_FALSE(table_->HasRoomFor(capacity + 1));
+    for (uint64_t i = 0; i < capacity; ++i) {
+      EXPECT_TRUE(table_->HasRoomFor(1));
+      EXPECT_EQ(Put(i, kNever, PutMode::kIfAbsent), PutResult::kPut);
+    }
+    EXPECT_FALSE(table_->HasRoomFor(1));
+    EXPECT_TRUE(table_->HasRoomFor(0));
+    for (const PutMode mode : {PutMode::kReset, PutMode::kKeep, PutMode::kIfAbsent}) {
+      EXPECT_EQ(Put(capacity, kNever, mode), PutResult::kMemoryLimit);
+    }
+    EXPECT_EQ(Ask(capacity), Verdict::kUnknown);
+    EXPECT_EQ(Put(0, 5000), PutResult::kPut);  // what is here can be changed
+    table_->CheckInvariants();
+    table_->Erase(kNs, KeyOf(0));
+    EXPECT_EQ(Put(capacity), PutResult::kMemoryLimit);  // a reader may still hold the slot
+    reader_->Quiesce();
+    EXPECT_EQ(Put(capacity), PutResult::kPut);
+    table_->CheckInvariants();
+  }
+}
+
+TEST_F(TokenTableTest, ReservedRoomIsEnoughForEachShard) {
+  for (const size_t tokens : {1, 10, 1000, 20000}) {
+    TokenTableOptions options = SmallOptions();
+    options.shards = 16;
+    options.tokens_max = tokens;
+    Make(options);
+    for (uint64_t i = 0; i < tokens; ++i) ASSERT_EQ(Put(i), PutResult::kPut) << tokens;
+    EXPECT_FALSE(table_->HasRoomFor(1));
+  }
+}
+
+TEST_F(TokenTableTest, MemoryLimit) {
+  TokenTableOptions options = SmallOptions();
+  options.memory_bytes_max = 100'000;
+  Make(options);
+  uint64_t tokens = 0;
+  while (Put(tokens, 5000, PutMode::kIfAbsent) == PutResult::kPut) ++tokens;
+  EXPECT_GT(tokens, 1100u);
+  EXPECT_LE(tokens, 100'000u / 72);
+  EXPECT_FALSE(table_->HasRoomFor(1));
+  EXPECT_EQ(Ask(tokens), Verdict::kUnknown);
+  EXPECT_EQ(PutOwned(0, "what is here can be changed", PutMode::kKeep), PutResult::kPut);
+  EXPECT_EQ(Ask(0), Verdict::kValid);
+  // A write that is durable by now was asked for before, and is not turned away.
+  EXPECT_EQ(Put(tokens, kNever, PutMode::kReset), PutResult::kPut);
+  table_->Erase(kNs, KeyOf(tokens));
+
+  EXPECT_EQ(Reclaim(6000), tokens - 1);
+  EXPECT_FALSE(table_->HasRoomFor(1));  // readers may hold them still
+  QuiesceAndReclaim();
+  EXPECT_TRUE(table_->HasRoomFor(tokens - 200));  // less what index and names keep
+  EXPECT_FALSE(table_->HasRoomFor(tokens));
+  EXPECT_EQ(Put(tokens, 5000, PutMode::kIfAbsent), PutResult::kPut);
+}
+
+TEST_F(TokenTableTest, WhatHasRoomFits) {
+  TokenTableOptions options = SmallOptions();
+  options.memory_bytes_max = 50'000;
+  Make(options);
+  size_t room = 0;
+  while (table_->HasRoomFor(room + 1)) ++room;
+  EXPECT_GT(room, 500u);
+  for (uint64_t i = 0; i < room; ++i) {
+    ASSERT_EQ(Put(i, kNever, PutMode::kIfAbsent), PutResult::kPut);
+  }
+}
+
+TEST_F(TokenTableTest, RefusesShardCountsThatAreNoPowerOfTwo) {
+  TokenTableOptions options = SmallOptions();
+  for (const size_t shards : {0, 3, 255, 2048}) {
+    options.shards = shards;
+    EXPECT_THROW(TokenTable{options}, std::invalid_argument) << shards;
+  }
+}
+
+// --- many ---
+
+TEST_F(TokenTableTest, BatchesOfEverySize) {
+  for (uint64_t i = 0; i < 300; i += 2) Put(i, 5000 + i);
+  for (const size_t size : {0, 1, 2, 63, 64, 65, 128, 129, 300}) {
+    std::vector<Lookup> lookups(size);
+    for (size_t i = 0; i < size; ++i) {
+      lookups[i].key = KeyOf(i);
+      lookups[i].namespace_id = kNs;
+    }
+    table_->FindBatch(reader_.get(), lookups, 1000);
+    for (size_t i = 0; i < size; ++i) {
+      ASSERT_EQ(lookups[i].verdict, i % 2 == 0 ? Verdict::kValid : Verdict::kUnknown);
+      if (i % 2 == 0) {
+        ASSERT_EQ(lookups[i].expires_at_ms, 5000 + i);
+      }
+    }
+  }
+}
+
+TEST_F(TokenTableTest, OneTokenManyTimesInABatch) {
+  Put(1);
+  std::vector<Lookup> lookups(64);
+  for (Lookup& lookup : lookups) {
+    lookup.key = KeyOf(1);
+    lookup.namespace_id = kNs;
+  }
+  table_->FindBatch(reader_.get(), lookups, 1000);
+  for (const Lookup& lookup : lookups) EXPECT_EQ(lookup.verdict, Verdict::kValid);
+  EXPECT_EQ(table_->Peek(kNs, KeyOf(1))->usage.use_count, 64u);
+}
+
+TEST_F(TokenTableTest, GrowsThroughManySplitsAndShrinksToNothing) {
+  constexpr uint64_t kTokens = 50000;
+  for (uint64_t i = 0; i < kTokens; ++i) ASSERT_EQ(Put(i, 1000 + i), PutResult::kPut);
+  table_->CheckInvariants();
+  for (uint64_t i = 0; i < kTokens; ++i) ASSERT_EQ(Ask(i, 500), Verdict::kValid) << i;
+  for (uint64_t i = kTokens; i < 2 * kTokens; ++i) ASSERT_EQ(Ask(i, 500), Verdict::kUnknown);
+  for (uint64_t i = 0; i < kTokens; i += 2) ASSERT_TRUE(table_->Erase(kNs, KeyOf(i)));
+  table_->CheckInvariants();
+  for (uint64_t i = 0; i < kTokens; ++i) {
+    ASSERT_EQ(Ask(i, 500), i % 2 == 0 ? Verdict::kUnknown : Verdict::kValid);
+  }
+  EXPECT_EQ(Reclaim(1000 + kTokens), kTokens / 2);
+  EXPECT_EQ(table_->stats().tokens, 0u);
+  EXPECT_EQ(table_->reclaimed_expiry_max_ms(), 1000 + kTokens - 1);
+}
+
+}  // namespace
+}  // namespace tokend

@@ -1,0 +1,90 @@
+// Primitives of the stored formats (docs/storage.md): LEB128 varints, length-prefixed strings, and
+// big-endian integers where byte order is sort order.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace tokend {
+
+inline void PutVarint(uint64_t value, std::string* out) {
+  while (value >= 0x80) {
+    out->push_back(static_cast<char>(value | 0x80));
+    value >>= 7;
+  }
+  out->push_back(static_cast<char>(value));
+}
+
+inline void PutBytes(std::string_view bytes, std::string* out) {
+  PutVarint(bytes.size(), out);
+  out->append(bytes);
+}
+
+inline void PutBigEndian(uint64_t value, size_t bytes, std::string* out) {
+  for (size_t i = bytes; i-- > 0;) out->push_back(static_cast<char>(value >> (8 * i)));
+}
+
+// Requires from.size() >= bytes.
+inline uint64_t GetBigEndian(std::string_view from, size_t bytes) {
+  uint64_t value = 0;
+  for (size_t i = 0; i < bytes; ++i) value = value << 8 | static_cast<uint8_t>(from[i]);
+  return value;
+}
+
+// Takes values off the front of `bytes`; every call is false once one has failed.
+class ByteReader {
+ public:
+  explicit ByteReader(std::string_view bytes) : rest_(bytes) {}
+
+  bool Varint(uint64_t* value) {
+    *value = 0;
+    for (unsigned shift = 0; shift < 64 && !rest_.empty(); shift += 7) {
+      const auto byte = static_cast<uint8_t>(rest_.front());
+      rest_.remove_prefix(1);
+      if (shift == 63 && byte > 1) return Fail();
+      *value |= uint64_t{byte & 0x7fu} << shift;
+      if (byte < 0x80) return true;
+    }
+    return Fail();
+  }
+  bool Bytes(std::string_view* value) {
+    uint64_t size = 0;
+    if (!Varint(&size) || size > rest_.size()) return Fail();
+    *value = rest_.substr(0, size);
+    rest_.remove_prefix(size);
+    return true;
+  }
+  bool String(std::string* value) {
+    std::string_view view;
+    if (!Bytes(&view)) return false;
+    value->assign(view);
+    return true;
+  }
+  bool BigEndian(size_t bytes, uint64_t* value) {
+    if (rest_.size() < bytes) return Fail();
+    *value = GetBigEndian(rest_, bytes);
+    rest_.remove_prefix(bytes);
+    return true;
+  }
+  bool Byte(uint8_t* value) {
+    uint64_t wide = 0;
+    if (!BigEndian(1, &wide)) return false;
+    *value = static_cast<uint8_t>(wide);
+    return true;
+  }
+  // Whether everything was taken and nothing failed.
+  bool Done() const { return ok_ && rest_.empty(); }
+  std::string_view rest() const { return rest_; }
+
+ private:
+  bool Fail() {
+    ok_ = false;
+    rest_ = {};
+    return false;
+  }
+  std::string_view rest_;
+  bool ok_ = true;
+};
+
+}  // namespace tokend

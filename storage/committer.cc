@@ -1,0 +1,287 @@
+#include "storage/committer.h"
+
+#include <chrono>
+#include <utility>
+
+namespace tokend {
+namespace {
+
+// A group is as large as these allow: one fsync serves it, and a small write in it waits for all.
+constexpr size_t kGroupMutationsMax = 4096;
+constexpr size_t kGroupBytesMax = 4 << 20;
+
+constexpr uint64_t kUpkeepIntervalMs = 50;
+constexpr uint64_t kClockPersistIntervalMs = 10000;
+// Tokens freed between two groups: 512 take about 100 microseconds.
+constexpr size_t kReclaimBudget = 512;
+
+void Answer(std::unique_ptr<Submission> submission) {
+  Submission* raw = submission.get();
+  raw->Done(std::move(submission));
+}
+
+bool IsRevoke(const Mutation& mutation) {
+  return std::holds_alternative<RevokeMutation>(mutation.op) ||
+         std::holds_alternative<RevokeIdMutation>(mutation.op) ||
+         std::holds_alternative<RevokeOwnerMutation>(mutation.op);
+}
+
+}  // namespace
+
+Committer::Committer(const StoreParts& parts, const CommitterOptions& options,
+                     uint64_t last_sequence)
+    : parts_(parts),
+      options_(options),
+      queue_(parts, options.queue_mutations_max, options.queue_bytes_max),
+      planner_(parts, last_sequence),
+      sequence_(last_sequence) {
+  upkeep_at_steady_ms_ = usage_flush_at_steady_ms_ = clock_persisted_at_steady_ms_ =
+      parts.clock->SteadyMs();
+}
+
+Committer::~Committer() {
+  stopping_.store(true, std::memory_order_release);
+  queue_.Ring();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Committer::Start() {
+  thread_ = std::thread([this] { Run(); });
+}
+
+void Committer::ResumeSweep(NamespaceId ns, const std::string& owner, uint64_t sequence) {
+  jobs_.push_back(MakeSweepJob(parts_, ns, owner, sequence, /*ticket=*/0, nullptr));
+}
+
+void Committer::Run() {
+  while (true) {
+    const bool idle = jobs_.empty() && !reclaim_pending_;
+    auto items = queue_.Take(kGroupMutationsMax, kGroupBytesMax, idle ? kUpkeepIntervalMs : 0);
+    const bool took = !items.empty();
+    if (took) CommitGroupOf(std::move(items));
+    StepJob();
+    Upkeep(/*thorough=*/false);
+    RunCalls();
+    if (stopping_.load(std::memory_order_acquire) && !took && jobs_.empty() &&
+        queue_.load().mutations == 0) {
+      break;
+    }
+  }
+  if (!read_only()) {
+    StartUsageFlush();
+    while (!jobs_.empty()) StepJob();
+    PersistReclaimClock();
+  }
+}
+
+void Committer::CommitGroupOf(std::vector<WriteQueue::Item> items) {
+  const auto begun = std::chrono::steady_clock::now();
+  CommitGroup group(parts_);
+  planner_.BeginGroup(&group, parts_.clock->NowMs());
+  std::vector<TokenName> names;
+  for (const WriteQueue::Item& item : items) {
+    for (const Mutation& mutation : item.submission->mutations) {
+      planner_.CollectNames(mutation, &names);
+    }
+  }
+  const Status prefetched = group.Prefetch(names);
+
+  const bool refuse = read_only();
+  bool needs_sync = false;
+  std::vector<MutationPlanner::Planned> planned(items.size());
+  for (size_t i = 0; i < items.size(); ++i) {
+    Submission& submission = *items[i].submission;
+    submission.outcomes.assign(submission.mutations.size(), Outcome{});
+    for (size_t m = 0; m < submission.mutations.size(); ++m) {
+      const Mutation& mutation = submission.mutations[m];
+      Outcome& outcome = submission.outcomes[m];
+      if (!prefetched.ok()) {
+        outcome.status = prefetched;
+      } else if (refuse && !IsRevoke(mutation)) {
+        outcome.status = {ErrorCode::kReadOnly, read_only_reason()};
+      } else {
+        planned[i] = planner_.Plan(mutation, items[i].ticket, &outcome);
+        needs_sync = needs_sync || planned[i].needs_sync;
+      }
+    }
+    mutations_total_.fetch_add(submission.mutations.size(), std::memory_order_relaxed);
+  }
+
+  const bool written = !refuse && prefetched.ok() && WriteGroup(&group, needs_sync);
+  planner_.EndGroup(written);
+  commit_us_total_.fetch_add(
+      static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(
+                                std::chrono::steady_clock::now() - begun)
+                                .count()),
+      std::memory_order_relaxed);
+
+  for (size_t i = 0; i < items.size(); ++i) {
+    std::unique_ptr<Submission> submission = std::move(items[i].submission);
+    if (!written) {
+      for (size_t m = 0; m < submission->mutations.size(); ++m) {
+        Outcome& outcome = submission->outcomes[m];
+        if (!outcome.status.ok()) continue;
+        outcome.status = IsRevoke(submission->mutations[m])
+                             ? Status{ErrorCode::kNotDurable,
+                                      "denied now, but it may come back at a restart, since " +
+                                          read_only_reason() + "; retry"}
+                             : Status{ErrorCode::kReadOnly, read_only_reason()};
+      }
+      Answer(std::move(submission));
+      continue;
+    }
+    if (planned[i].sweep) {
+      MutationPlanner::SweepWork& sweep = *planned[i].sweep;
+      jobs_.push_back(MakeSweepJob(parts_, sweep.ns, std::move(sweep.owner), sweep.sequence,
+                                   items[i].ticket, std::move(submission)));
+      continue;
+    }
+    if (planned[i].purge) {
+      jobs_.push_back(MakePurgeJob(parts_, planned[i].purge->ns, planned[i].purge->before_ms,
+                                   std::move(submission)));
+      continue;
+    }
+    FinishDenials(*submission, items[i].ticket);
+    Answer(std::move(submission));
+  }
+}
+
+void Committer::FinishDenials(const Submission& submission, uint64_t ticket) {
+  for (const Mutation& mutation : submission.mutations) {
+    const auto* revoke = std::get_if<RevokeMutation>(&mutation.op);
+    if (revoke == nullptr) continue;
+    const auto namespaces = parts_.namespaces->snapshot();
+    const auto it = namespaces->find(mutation.namespace_name);
+    if (it != namespaces->end()) parts_.denials->RemoveToken(it->second.id, revoke->key, ticket);
+  }
+}
+
+bool Committer::WriteGroup(CommitGroup* group, bool sync) {
+  if (read_only()) return false;
+  const rocksdb::Status status = group->Write(sync && options_.sync, planner_.last_sequence());
+  if (!status.ok()) {
+    BecomeReadOnly(status);
+    return false;
+  }
+  group->Apply();
+  sequence_.store(planner_.last_sequence(), std::memory_order_relaxed);
+  commits_total_.fetch_add(1, std::memory_order_relaxed);
+  commit_bytes_total_.fetch_add(group->bytes(), std::memory_order_relaxed);
+  return true;
+}
+
+void Committer::BecomeReadOnly(const rocksdb::Status& status) {
+  const std::string reason = "the store is read-only: writing failed: " + status.ToString() +
+                             "; restart it once the disk is in order";
+  {
+    const std::lock_guard lock(mutex_);
+    read_only_reason_ = reason;
+    read_only_.store(true, std::memory_order_release);
+  }
+  if (options_.listener != nullptr) options_.listener->OnReadOnly(reason);
+}
+
+void Committer::StepJob() {
+  if (jobs_.empty()) return;
+  std::unique_ptr<BackgroundJob> job = std::move(jobs_.front());
+  jobs_.pop_front();
+  const auto result = job->Step(
+      [this](CommitGroup* group, bool sync) { return group->empty() || WriteGroup(group, sync); });
+  if (result == BackgroundJob::Result::kMore) {
+    // At the back: a long one does not hold the others up.
+    jobs_.push_back(std::move(job));
+  } else {
+    job->Finish(result);
+  }
+}
+
+void Committer::Upkeep(bool thorough) {
+  const uint64_t now_ms = parts_.clock->NowMs();
+  const uint64_t steady_ms = parts_.clock->SteadyMs();
+  // What fell due goes in steps, one after each group, until the wheels have nothing left.
+  if (thorough || reclaim_pending_ || steady_ms - upkeep_at_steady_ms_ >= kUpkeepIntervalMs) {
+    size_t freed = 0;
+    do {
+      freed = parts_.table->Reclaim(now_ms, kReclaimBudget, &unsaved_usage_);
+      SaveUsageOfFreed();
+    } while (thorough && freed != 0);
+    reclaim_pending_ = freed == kReclaimBudget;
+    upkeep_at_steady_ms_ = steady_ms;
+    parts_.reclaim_clock->Tick(now_ms, steady_ms);
+  }
+  if (read_only()) return;
+  if (now_ms < parts_.table->reclaimed_expiry_max_ms() && !read_back_running_) {
+    read_back_running_ = true;
+    if (options_.listener != nullptr) {
+      options_.listener->OnClockWentBack(parts_.table->reclaimed_expiry_max_ms() - now_ms);
+    }
+    jobs_.push_back(MakeReadBackJob(parts_, now_ms, [this] { read_back_running_ = false; }));
+  }
+  if (steady_ms - usage_flush_at_steady_ms_ >= options_.usage_flush_interval_ms) StartUsageFlush();
+  if (steady_ms - clock_persisted_at_steady_ms_ >= kClockPersistIntervalMs) PersistReclaimClock();
+}
+
+void Committer::StartUsageFlush() {
+  usage_flush_at_steady_ms_ = parts_.clock->SteadyMs();
+  if (usage_flush_running_) return;
+  usage_flush_running_ = true;
+  jobs_.push_back(MakeUsageFlushJob(parts_, [this](uint64_t count) {
+    usage_flush_running_ = false;
+    usage_flushed_total_.fetch_add(count, std::memory_order_relaxed);
+  }));
+}
+
+// At once: a later generation of the token must not inherit it.
+void Committer::SaveUsageOfFreed() {
+  if (unsaved_usage_.empty()) return;
+  CommitGroup group(parts_);
+  group.MergeUsage(unsaved_usage_);
+  WriteGroup(&group, /*sync=*/false);
+  usage_flushed_total_.fetch_add(unsaved_usage_.size(), std::memory_order_relaxed);
+  unsaved_usage_.clear();
+}
+
+void Committer::PersistReclaimClock() {
+  clock_persisted_at_steady_ms_ = parts_.clock->SteadyMs();
+  CommitGroup group(parts_);
+  group.PutMeta(kReclaimClockRow, EncodeReclaimClockRow(parts_.reclaim_clock->state()));
+  WriteGroup(&group, /*sync=*/false);
+}
+
+void Committer::RunCalls() {
+  const bool maintain = maintain_requested_.load(std::memory_order_acquire);
+  const bool flush = flush_requested_.load(std::memory_order_acquire);
+  if (!maintain && !flush) return;
+  if (maintain) Upkeep(/*thorough=*/true);
+  if (flush) StartUsageFlush();
+  while (!jobs_.empty()) StepJob();
+  const std::lock_guard lock(mutex_);
+  if (maintain) maintain_requested_.store(false, std::memory_order_release);
+  if (flush) flush_requested_.store(false, std::memory_order_release);
+  called_.notify_all();
+}
+
+void Committer::Call(std::atomic<bool>* request) {
+  std::unique_lock lock(mutex_);
+  request->store(true, std::memory_order_release);
+  queue_.Ring();
+  called_.wait(lock, [&] { return !request->load(std::memory_order_acquire); });
+}
+
+void Committer::Maintain() { Call(&maintain_requested_); }
+void Committer::FlushUsage() { Call(&flush_requested_); }
+
+std::string Committer::read_only_reason() const {
+  const std::lock_guard lock(mutex_);
+  return read_only_reason_;
+}
+
+CommitterStats Committer::stats() const {
+  const auto load = [](const std::atomic<uint64_t>& value) {
+    return value.load(std::memory_order_relaxed);
+  };
+  return {load(mutations_total_), load(commits_total_),       load(commit_bytes_total_),
+          load(commit_us_total_), load(usage_flushed_total_), load(sequence_)};
+}
+
+}  // namespace tokend

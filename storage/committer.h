@@ -1,0 +1,106 @@
+// Committer: the one thread that changes state. It takes Mutations from the queue in groups, makes
+// each group durable with one write, applies it to memory and answers. Between groups it takes one
+// bounded step of what takes longer (an owner's sweep, a purge, write-behind of usage) and of
+// upkeep (giving memory of expired tokens back, the reclaim clock).
+//
+//   queued ──► planned ──► written, synced ──► in memory ──► answered
+//     │ a revoke denies here already      └ or not: the store is read-only from then on,
+//     └ the queue is bounded                and a revoke stays denied in memory
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "storage/background_job.h"
+#include "storage/mutation_planner.h"
+#include "storage/store.h"
+#include "storage/store_parts.h"
+#include "storage/write_queue.h"
+
+namespace tokend {
+
+struct CommitterOptions {
+  bool sync = true;
+  size_t queue_mutations_max = 0;
+  size_t queue_bytes_max = 0;
+  uint64_t usage_flush_interval_ms = 0;
+  StoreListener* listener = nullptr;  // may be null
+};
+
+struct CommitterStats {
+  uint64_t mutations_total = 0, commits_total = 0, commit_bytes_total = 0, commit_us_total = 0;
+  uint64_t usage_flushed_total = 0;
+  uint64_t sequence = 0;
+};
+
+class Committer {
+ public:
+  Committer(const StoreParts& parts, const CommitterOptions& options, uint64_t last_sequence);
+  // Commits what is queued, writes usage and the reclaim clock, and joins.
+  ~Committer();
+  Committer(const Committer&) = delete;
+  Committer& operator=(const Committer&) = delete;
+
+  void Start();
+  Status Submit(std::unique_ptr<Submission>& submission) { return queue_.Push(submission); }
+  // Before Start: work that a crash has left over.
+  void ResumeSweep(NamespaceId ns, const std::string& owner, uint64_t sequence);
+
+  // Run on the Committer's thread, and return when they have.
+  void Maintain();
+  void FlushUsage();
+
+  WriteQueue::Load queue_load() const { return queue_.load(); }
+  CommitterStats stats() const;
+  bool read_only() const { return read_only_.load(std::memory_order_acquire); }
+  std::string read_only_reason() const;
+
+ private:
+  void Run();
+  void CommitGroupOf(std::vector<WriteQueue::Item> items);
+  void FinishDenials(const Submission& submission, uint64_t ticket);
+  // One write, then memory; false (and read-only from now on) where it failed.
+  bool WriteGroup(CommitGroup* group, bool sync);
+  void BecomeReadOnly(const rocksdb::Status& status);
+  void StepJob();
+  void Upkeep(bool thorough);
+  void StartUsageFlush();
+  void SaveUsageOfFreed();
+  void PersistReclaimClock();
+  void RunCalls();
+  void Call(std::atomic<bool>* request);
+
+  const StoreParts parts_;
+  const CommitterOptions options_;
+  WriteQueue queue_;
+  MutationPlanner planner_;
+  std::deque<std::unique_ptr<BackgroundJob>> jobs_;
+  std::vector<TokenTable::UsageEntry> unsaved_usage_;
+  uint64_t upkeep_at_steady_ms_ = 0;
+  uint64_t usage_flush_at_steady_ms_ = 0;
+  uint64_t clock_persisted_at_steady_ms_ = 0;
+  bool reclaim_pending_ = false;  // the last step used its budget up
+  bool usage_flush_running_ = false;
+  bool read_back_running_ = false;
+
+  std::atomic<bool> stopping_{false};
+  std::atomic<bool> read_only_{false};
+  mutable std::mutex mutex_;  // guards what follows
+  std::string read_only_reason_;
+  std::condition_variable called_;
+  std::atomic<bool> maintain_requested_{false};
+  std::atomic<bool> flush_requested_{false};
+
+  std::atomic<uint64_t> mutations_total_{0}, commits_total_{0}, commit_bytes_total_{0},
+      commit_us_total_{0}, usage_flushed_total_{0}, sequence_{0};
+  std::thread thread_;
+};
+
+}  // namespace tokend

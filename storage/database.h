@@ -1,0 +1,70 @@
+// Database: the RocksDB under a store. Opens it, knows its column families and their options, and
+// turns RocksDB's words into ours.
+//
+// Threads: everything after Open may be called from any thread. Ownership: owns the handles; views
+// and iterators must be gone before it is destroyed.
+#pragma once
+
+#include <rocksdb/db.h>
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "protocol/error.h"
+#include "storage/stored_record.h"
+#include "storage/token_table.h"
+
+namespace tokend {
+
+struct DatabaseOptions {
+  std::string data_dir;
+  rocksdb::Env* env = nullptr;  // null = rocksdb::Env::Default()
+  size_t block_cache_bytes = 0;
+  size_t write_buffer_bytes = 0;
+  // Rows kept from a time at or before this one have served their retention. Any thread.
+  std::function<uint64_t()> reclaim_before_ms;
+};
+
+class Database {
+ public:
+  enum Family : uint8_t { kMeta, kTokens, kOwners, kExpiry, kUsage, kFamilyCount };
+
+  static Status Open(const DatabaseOptions& options, std::unique_ptr<Database>* database);
+  ~Database();
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+
+  rocksdb::DB* db() { return db_.get(); }
+  rocksdb::ColumnFamilyHandle* family(Family family) { return handles_[family]; }
+
+  // Of one token, as the disk has it, past its retention or not; nullopt where there is none. The
+  // record's namespace_name is left empty; usage is not in it.
+  Status ReadRecord(NamespaceId ns, const TokenKey& key, std::optional<StoredRecord>* stored);
+  Status ReadMeta(std::string_view row_key, std::optional<std::string>* value);
+  // Past its retention: counts as absent, compacted away yet or not.
+  bool IsReclaimable(uint64_t kept_from_ms) const {
+    return kept_from_ms != kNever && kept_from_ms <= reclaim_before_ms_();
+  }
+  rocksdb::Iterator* NewIterator(Family family, const rocksdb::Slice* upper_bound = nullptr);
+
+  uint64_t EstimateTokens();
+  uint64_t DiskBytes();
+  uint64_t MemoryBytes();  // block cache, write buffers, table readers
+
+ private:
+  explicit Database(const DatabaseOptions& options);
+  Status CheckFormat(bool is_new);
+
+  const std::function<uint64_t()> reclaim_before_ms_;
+  std::unique_ptr<rocksdb::DB> db_;
+  std::vector<rocksdb::ColumnFamilyHandle*> handles_;
+  std::shared_ptr<rocksdb::Cache> block_cache_;
+};
+
+// RocksDB's status as one of ours, with what was being done in front.
+Status FromRocksDb(const rocksdb::Status& status, std::string_view doing);
+
+}  // namespace tokend

@@ -1,0 +1,129 @@
+#include "storage/loader.h"
+
+#include <memory>
+#include <utility>
+
+#include "storage/byte_codec.h"
+#include "storage/rows.h"
+
+namespace tokend {
+namespace {
+
+// Enough ranges for threads to finish together, few enough that empty ones cost nothing.
+constexpr uint64_t kRangesEach = 64;
+static_assert(256 % kRangesEach == 0);
+
+constexpr uint64_t kProgressIntervalMs = 1000;
+constexpr uint64_t kCountEvery = 1024;
+
+}  // namespace
+
+Loader::Loader(const StoreParts& parts, size_t threads, std::function<void()> progress,
+               std::function<void(const Status&)> done)
+    : parts_(parts),
+      thread_count_(threads),
+      progress_(std::move(progress)),
+      done_(std::move(done)),
+      progress_at_steady_ms_(parts.clock->SteadyMs()) {}
+
+Loader::~Loader() {
+  stopping_.store(true, std::memory_order_relaxed);
+  for (std::thread& thread : threads_) thread.join();
+}
+
+void Loader::Start() {
+  const auto namespaces = parts_.namespaces->snapshot();
+  for (const auto& [name, info] : *namespaces) {
+    const std::string prefix = NamespacePrefix(info.id);
+    for (uint64_t i = 0; i < kRangesEach; ++i) {
+      Range range;
+      range.start = prefix + static_cast<char>(i * (256 / kRangesEach));
+      if (i + 1 < kRangesEach) {
+        range.end = prefix + static_cast<char>((i + 1) * (256 / kRangesEach));
+      } else {
+        PutBigEndian(uint64_t{info.id} + 1, 3, &range.end);
+        // The id after 65,535 does not fit: then the family's end is the range's.
+        range.end = info.id == UINT16_MAX ? std::string(kTokenRowKeyBytes + 1, '\xff')
+                                          : range.end.substr(1);
+      }
+      ranges_.push_back(std::move(range));
+    }
+  }
+  running_.store(thread_count_, std::memory_order_relaxed);
+  for (size_t i = 0; i < thread_count_; ++i) threads_.emplace_back([this] { Run(); });
+}
+
+void Loader::Run() {
+  while (!stopping_.load(std::memory_order_relaxed)) {
+    const size_t index = next_range_.fetch_add(1, std::memory_order_relaxed);
+    if (index >= ranges_.size()) break;
+    if (Status status = LoadRange(ranges_[index]); !status.ok()) {
+      const std::lock_guard lock(mutex_);
+      if (failed_.ok()) failed_ = status;
+      break;
+    }
+  }
+  if (running_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  Status outcome;
+  {
+    const std::lock_guard lock(mutex_);
+    outcome = failed_;
+  }
+  if (!stopping_.load(std::memory_order_relaxed)) done_(outcome);
+}
+
+void Loader::Count(uint64_t records) {
+  records_.fetch_add(records, std::memory_order_relaxed);
+  const uint64_t now_ms = parts_.clock->SteadyMs();
+  uint64_t last_ms = progress_at_steady_ms_.load(std::memory_order_relaxed);
+  // One thread wins and tells.
+  if (now_ms - last_ms >= kProgressIntervalMs &&
+      progress_at_steady_ms_.compare_exchange_strong(last_ms, now_ms)) {
+    progress_();
+  }
+}
+
+Status Loader::LoadRange(const Range& range) {
+  const rocksdb::Slice end(range.end);
+  rocksdb::ReadOptions options;
+  options.iterate_upper_bound = &end;
+  options.readahead_size = 2 << 20;
+  options.fill_cache = false;
+  Database* database = parts_.database;
+  const std::unique_ptr<rocksdb::Iterator> it(
+      database->db()->NewIterator(options, database->family(Database::kTokens)));
+  StoredRecord stored;
+  std::string scopes_encoded;
+  TokenRowName name;
+  const std::function<bool()> denied = [&] {
+    const std::optional<std::string>& owner = stored.record.owner;
+    return parts_.cutoffs->Hitting(name.ns, stored).has_value() ||
+           parts_.denials->Hits(name.ns, name.key, owner ? &*owner : nullptr, /*ticket=*/0);
+  };
+  uint64_t seen = 0;
+  for (it->Seek(range.start); it->Valid(); it->Next()) {
+    if (stopping_.load(std::memory_order_relaxed)) return {};
+    const std::string_view row_key(it->key().data(), it->key().size());
+    const std::string_view row_value(it->value().data(), it->value().size());
+    if (row_key.size() != kTokenRowKeyBytes || !DecodeStoredRecord(row_value, &stored)) {
+      return {ErrorCode::kInternal, "a record on disk is damaged; restore from a backup"};
+    }
+    name = ParseTokenRowKey(row_key);
+    stored.record.key = name.key;
+    if (++seen % kCountEvery == 0) Count(kCountEvery);
+    if (stored.record.expires_at_ms <= parts_.clock->NowMs()) {
+      // Would only be dropped again. Reclaimable or not, a clock set back finds it on disk.
+      parts_.table->NoteDropped(stored.record.expires_at_ms);
+      continue;
+    }
+    const TokenEntry entry = MakeTokenEntry(name.ns, stored, &scopes_encoded);
+    if (parts_.table->Put(entry, PutMode::kIfAbsent, &denied) == PutResult::kMemoryLimit) {
+      return {ErrorCode::kMemoryLimit,
+              "the tokens on disk do not fit below the memory limit; raise memory-max"};
+    }
+  }
+  Count(seen % kCountEvery);
+  return FromRocksDb(it->status(), "cannot read the tokens");
+}
+
+}  // namespace tokend

@@ -1,0 +1,119 @@
+// Mutation: the one form of everything that changes state. RPC, HTTP and import make them; later a
+// binlog follower or a replicated log does. State is a fold over them.
+//
+// A Mutation carries everything that deciding its effect needs except the state itself: the
+// Committer gives it its sequence number and its time ("stamps" it), and from then on replaying it
+// needs no clock, counter or random number.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "protocol/digest.h"
+#include "protocol/record.h"
+#include "protocol/token.h"
+
+namespace tokend {
+
+// When a token ends: never, at a time, or so long after the Mutation's stamp.
+struct ExpirySpec {
+  enum class Kind : uint8_t { kNone, kAt, kAfter };
+  Kind kind = Kind::kNone;
+  uint64_t ms = 0;
+
+  uint64_t Resolve(uint64_t stamp_ms) const {
+    if (kind == Kind::kNone) return kNever;
+    if (kind == Kind::kAt) return ms;
+    return ms > kTimeMsMax - stamp_ms ? kTimeMsMax : stamp_ms + ms;
+  }
+};
+
+struct InsertMutation {
+  TokenKey key;
+  std::optional<DigestScheme> scheme;  // by which the key was made; none = given as a key
+  ExpirySpec expiry;
+  std::optional<std::string> owner, name;
+  std::vector<std::string> scopes;
+  std::string attributes;
+  bool replace = false;
+};
+
+struct RevokeMutation {
+  TokenKey key;
+};
+
+// Resolved to a key by the Committer, since ids are prefixes of keys.
+struct RevokeIdMutation {
+  TokenId id;
+};
+
+struct RevokeOwnerMutation {
+  std::string owner;
+};
+
+struct ExtendMutation {
+  TokenKey key;
+  uint64_t expires_at_ms = kNever;
+};
+
+struct UpdateMutation {
+  TokenId id;
+  std::optional<std::string> name;
+  std::optional<std::vector<std::string>> scopes;
+  std::optional<std::string> attributes;
+};
+
+// The new token takes owner, name, scopes and attributes over; the old one ends overlap_ms after
+// the stamp, or at its own expiry if that is earlier.
+struct RotateMutation {
+  TokenKey old_key, new_key;
+  uint64_t overlap_ms = 0;
+  std::optional<ExpirySpec> expiry;  // none = the old token's
+};
+
+struct PurgeExpiredMutation {
+  uint64_t before_ms = 0;
+};
+
+struct ImportBeginMutation {
+  std::optional<DigestScheme> scheme;  // none = the namespace's own, or SHA-256 for a new one
+  std::string source;
+  std::string position;
+};
+
+struct ImportedRow {
+  Record record;                       // revoked, times and usage as imported; generation unused
+  bool has_updated_at = false;         // else the import's own begin stands for it
+  std::optional<DigestScheme> scheme;  // as in InsertMutation
+};
+
+struct ImportRowsMutation {
+  std::string import_id;
+  std::vector<ImportedRow> rows;
+  uint64_t refused = 0;  // rows that did not decode; only counted
+};
+
+struct ImportEndMutation {
+  std::string import_id;
+};
+
+// Takes a gap between wall clock and reclaim clock over at once.
+struct AcceptClockMutation {};
+
+struct CreateNamespaceMutation {  // from configuration
+  DigestScheme scheme = DigestScheme::kSha256;
+};
+
+struct Mutation {
+  std::string namespace_name;
+  std::variant<InsertMutation, RevokeMutation, RevokeIdMutation, RevokeOwnerMutation,
+               ExtendMutation, UpdateMutation, RotateMutation, PurgeExpiredMutation,
+               ImportBeginMutation, ImportRowsMutation, ImportEndMutation, AcceptClockMutation,
+               CreateNamespaceMutation>
+      op;
+};
+
+}  // namespace tokend

@@ -1,0 +1,105 @@
+// MutationPlanner: what each Mutation does, in the view of the group that it commits with. It gives
+// sequence numbers, decides outcomes and tells the CommitGroup what to write; it never touches
+// memory itself except to deny.
+//
+// Committer's thread only. It outlives groups: it knows the open imports and the last sequence.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "storage/commit_group.h"
+#include "storage/fold.h"
+#include "storage/mutation.h"
+#include "storage/store.h"
+#include "storage/store_parts.h"
+
+namespace tokend {
+
+class MutationPlanner {
+ public:
+  // Work that goes on in bounded steps after the group; the Mutation is answered when it is over.
+  struct SweepWork {
+    NamespaceId ns = 0;
+    std::string owner;
+    uint64_t sequence = 0;
+  };
+  struct PurgeWork {
+    NamespaceId ns = 0;
+    uint64_t before_ms = 0;
+  };
+  struct Planned {
+    std::optional<SweepWork> sweep;
+    std::optional<PurgeWork> purge;
+    bool needs_sync = true;  // false: durable with the import's end
+  };
+
+  MutationPlanner(const StoreParts& parts, uint64_t last_sequence)
+      : parts_(parts), sequence_(last_sequence) {}
+
+  void BeginGroup(CommitGroup* group, uint64_t now_ms);
+  // Where outcome->status is not ok, nothing of the Mutation is in the group; only of import_rows
+  // those before the failing one are, which merge again without harm.
+  Planned Plan(const Mutation& mutation, uint64_t ticket, Outcome* outcome);
+  // The group was written (or not): new namespaces become visible.
+  void EndGroup(bool written);
+
+  uint64_t last_sequence() const { return sequence_; }
+  // The tokens that a Mutation names by key, for Prefetch; those of unknown namespaces are left
+  // out.
+  void CollectNames(const Mutation& mutation, std::vector<TokenName>* names) const;
+
+ private:
+  static constexpr size_t kImportsMax = 1000;
+  static constexpr size_t kImportDenialsMax = 1000000;
+
+  // An import that has begun. What it brings counts as inserted at its begin.
+  struct OpenImport {
+    NamespaceId ns = 0;
+    DigestScheme scheme = DigestScheme::kSha256;
+    Stamp begin;
+    uint64_t taken = 0, replaced = 0, unchanged = 0, refused = 0;
+    // Revokes since the begin of tokens and owners that may only come with a row yet.
+    std::set<TokenKey> denied_tokens;
+    std::set<std::string> denied_owners;
+  };
+
+  Stamp NextStamp() { return {++sequence_, now_ms_}; }
+  const NamespaceInfo* FindNamespace(std::string_view name) const;
+  // Makes it if it is missing. kBadParams where it has another scheme.
+  Status EnsureNamespace(const std::string& name, std::optional<DigestScheme> scheme,
+                         NamespaceInfo* info);
+  Status PutNamespace(const std::string& name, const NamespaceInfo& info);
+  Status HoldsTokens(NamespaceId ns, bool* holds) const;
+  // For a token that may be new; null = one that is.
+  Status RoomForToken(const CommitGroup::Token* token) const;
+
+  Status Insert(const InsertMutation& op, const std::string& namespace_name, uint64_t ticket,
+                Outcome* outcome);
+  Status Revoke(const TokenKey& key, NamespaceId ns, uint64_t ticket, Outcome* outcome);
+  Status RevokeId(const TokenId& id, NamespaceId ns, uint64_t ticket, Outcome* outcome);
+  Status RevokeOwner(const RevokeOwnerMutation& op, NamespaceId ns, Planned* planned);
+  Status Extend(const ExtendMutation& op, NamespaceId ns, uint64_t ticket, Outcome* outcome);
+  Status Update(const UpdateMutation& op, NamespaceId ns, uint64_t ticket, Outcome* outcome);
+  Status Rotate(const RotateMutation& op, NamespaceId ns, uint64_t ticket, Outcome* outcome);
+  Status ImportBegin(const ImportBeginMutation& op, const std::string& namespace_name,
+                     Outcome* outcome);
+  Status ImportRows(const ImportRowsMutation& op, uint64_t ticket, Outcome* outcome);
+  Status ImportRow(const ImportedRow& row, OpenImport* import, uint64_t ticket);
+  Status ImportEnd(const ImportEndMutation& op, Outcome* outcome);
+
+  const StoreParts parts_;
+  uint64_t sequence_;
+  uint64_t now_ms_ = 0;
+  CommitGroup* group_ = nullptr;
+  NamespaceMap new_namespaces_;  // made in this group
+  std::map<std::string, OpenImport, std::less<>> imports_;
+};
+
+}  // namespace tokend

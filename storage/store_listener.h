@@ -1,0 +1,31 @@
+// Who wants to hear what happens inside a store: the server's log.
+//
+// Called on the store's own threads, one at a time for each call's kind; must not block for long,
+// nor call the store.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace tokend {
+
+class StoreListener {
+ public:
+  struct LoadProgress {
+    uint64_t records = 0;           // read from the disk so far
+    uint64_t records_estimate = 0;  // RocksDB's guess of how many there are
+    uint64_t ms = 0;                // since loading began
+  };
+
+  virtual ~StoreListener() = default;
+  // About once a second while loading.
+  virtual void OnLoadProgress(const LoadProgress& progress) = 0;
+  // Loading is over. `error` is empty, or says why memory lacks tokens.
+  virtual void OnLoaded(const LoadProgress& progress, const std::string& error) = 0;
+  // No more writes are taken until a restart.
+  virtual void OnReadOnly(const std::string& reason) = 0;
+  // The wall clock is behind the expiry of tokens that memory has dropped: they are read back.
+  virtual void OnClockWentBack(uint64_t ms) = 0;
+};
+
+}  // namespace tokend

@@ -1,0 +1,13 @@
+find_package(RocksDB REQUIRED)
+find_package(rapidcheck REQUIRED)
+
+tokend_test(stored_record_test LIBS tokend_records LABELS storage)
+tokend_test(rows_test LIBS tokend_records LABELS storage)
+tokend_test(fold_test LIBS tokend_records rapidcheck LABELS storage)
+tokend_test(reclaim_clock_test LIBS tokend_records LABELS storage)
+tokend_test(store_test LIBS tokend_store LABELS storage tsan)
+tokend_test(store_list_test LIBS tokend_store LABELS storage tsan)
+tokend_test(store_import_test LIBS tokend_store LABELS storage tsan)
+tokend_test(store_restart_test LIBS tokend_store RocksDB::rocksdb-shared LABELS storage tsan)
+tokend_test(store_queue_test LIBS tokend_store LABELS storage tsan)
+tokend_test(store_model_test LIBS tokend_store LABELS storage tsan)

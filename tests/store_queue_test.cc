@@ -1,0 +1,167 @@
+// What the queue promises: a revoke takes effect at once and hits inserts ahead of it, order holds,
+// and full is an answer.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "tests/support/store_fixture.h"
+
+namespace tokend {
+namespace {
+
+class StoreQueueTest : public StoreFixture {
+ protected:
+  // Holds the Committer inside Done() until released, so that the queue fills behind it.
+  struct Gate {
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool entered = false;
+    bool open = false;
+  };
+  struct Blocker : Submission {
+    explicit Blocker(Gate* gate_in) : gate(gate_in) {}
+    void Done(std::unique_ptr<Submission> /*self*/) override {
+      std::unique_lock lock(gate->mutex);
+      gate->entered = true;
+      gate->changed.notify_all();
+      gate->changed.wait(lock, [this] { return gate->open; });
+    }
+    Gate* const gate;
+  };
+  struct Noted : Submission {
+    Noted(std::vector<Outcome>* out_in, std::atomic<int>* done_in) : out(out_in), done(done_in) {}
+    void Done(std::unique_ptr<Submission> /*self*/) override {
+      out->push_back(outcomes.front());
+      ++*done;
+    }
+    std::vector<Outcome>* const out;
+    std::atomic<int>* const done;
+  };
+
+  template <typename Op>
+  static Mutation MakeMutation(Op op) {
+    Mutation mutation;
+    mutation.namespace_name = kNs;
+    mutation.op = std::move(op);
+    return mutation;
+  }
+  void Block() {
+    std::unique_ptr<Submission> blocker = std::make_unique<Blocker>(&gate_);
+    blocker->mutations.push_back(MakeMutation(RevokeMutation{Key("no such")}));
+    ASSERT_TRUE(store_->Submit(blocker).ok());
+    std::unique_lock lock(gate_.mutex);
+    gate_.changed.wait(lock, [this] { return gate_.entered; });
+  }
+  void Unblock() {
+    const std::lock_guard lock(gate_.mutex);
+    gate_.open = true;
+    gate_.changed.notify_all();
+  }
+  template <typename Op>
+  Status Queue(Op op) {
+    std::unique_ptr<Submission> submission = std::make_unique<Noted>(&outcomes_, &done_);
+    submission->mutations.push_back(MakeMutation(std::move(op)));
+    Status status = store_->Submit(submission);
+    if (status.ok()) ++queued_;
+    return status;
+  }
+  void WaitForAll() {
+    while (done_.load() != queued_) std::this_thread::yield();
+  }
+
+  Gate gate_;
+  std::vector<Outcome> outcomes_;
+  std::atomic<int> done_{0};
+  int queued_ = 0;
+};
+
+TEST_F(StoreQueueTest, ARevokeTakesEffectBeforeItIsDurable) {
+  Insert("a");
+  Insert("b", {.owner = "bob"});
+  Block();
+  ASSERT_TRUE(Queue(RevokeMutation{Key("a")}).ok());
+  ASSERT_TRUE(Queue(RevokeOwnerMutation{"bob"}).ok());
+  EXPECT_EQ(Validate("a"), Verdict::kRevoked);
+  EXPECT_EQ(Validate("b"), Verdict::kRevoked);
+  EXPECT_TRUE(Get("a")->revoked);  // the stricter of memory and disk
+  EXPECT_TRUE(Get("b")->revoked);
+  Unblock();
+  WaitForAll();
+  EXPECT_TRUE(outcomes_[0].was_live);
+  EXPECT_EQ(outcomes_[1].count, 1u);
+}
+
+TEST_F(StoreQueueTest, ARevokeHitsInsertsQueuedAheadOfItAndNotThoseBehind) {
+  Block();
+  ASSERT_TRUE(Queue(MakeInsert("ahead", {.owner = "bob"})).ok());
+  ASSERT_TRUE(Queue(MakeInsert("owned", {.owner = "bob"})).ok());
+  ASSERT_TRUE(Queue(RevokeMutation{Key("ahead")}).ok());
+  ASSERT_TRUE(Queue(RevokeOwnerMutation{"bob"}).ok());
+  ASSERT_TRUE(Queue(MakeInsert("behind", {.owner = "bob"})).ok());
+  ASSERT_TRUE(Queue(MakeInsert("ahead", {.owner = "eve", .replace = true})).ok());
+  std::atomic<bool> stop{false};
+  std::atomic<int> seen_valid{0};
+  std::thread watcher([&] {
+    TokenTable::Reader reader(&store_->table());
+    while (!stop.load()) {
+      Lookup lookup;
+      lookup.key = Key("owned");
+      store_->table().FindBatch(&reader, {&lookup, 1}, clock_.NowMs());
+      if (lookup.verdict == Verdict::kValid) ++seen_valid;
+      reader.Quiesce();
+    }
+  });
+  Unblock();
+  WaitForAll();
+  stop = true;
+  watcher.join();
+  EXPECT_EQ(seen_valid.load(), 0);  // it never became visible
+  for (const Outcome& outcome : outcomes_) EXPECT_TRUE(outcome.status.ok());
+  EXPECT_EQ(Validate("owned"), Verdict::kRevoked);
+  EXPECT_EQ(Validate("behind"), Verdict::kValid);
+  EXPECT_EQ(Validate("ahead"), Verdict::kValid);
+  EXPECT_EQ(Find("ahead").owner_encoded,
+            "\xa3"
+            "eve");
+  Reopen();
+  EXPECT_EQ(Validate("owned"), Verdict::kRevoked);
+  EXPECT_EQ(Validate("behind"), Verdict::kValid);
+  EXPECT_EQ(Validate("ahead"), Verdict::kValid);
+}
+
+TEST_F(StoreQueueTest, AFullQueueIsBusyAndNothingHasHappened) {
+  CloseStore();
+  StoreOptions options = Options();
+  options.queue_mutations_max = 3;
+  ASSERT_TRUE(Store::Open(options, &store_).ok());
+  store_->WaitUntilLoaded();
+  reader_ = std::make_unique<TokenTable::Reader>(&store_->table());
+  Insert("a");
+  Block();
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(Queue(MakeInsert("t" + std::to_string(i), {})).ok());
+  EXPECT_EQ(Queue(RevokeMutation{Key("a")}).code(), ErrorCode::kBusy);
+  EXPECT_EQ(Validate("a"), Verdict::kValid);
+  EXPECT_EQ(store_->stats().queue_mutations, 3u);
+  Unblock();
+  WaitForAll();
+  EXPECT_TRUE(Revoke("a").was_live);
+}
+
+TEST_F(StoreQueueTest, WhatIsQueuedAtTheEndIsCommitted) {
+  Block();
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(Queue(MakeInsert("t" + std::to_string(i), {.owner = "bob"})).ok());
+  }
+  ASSERT_TRUE(Queue(RevokeOwnerMutation{"bob"}).ok());
+  Unblock();
+  Reopen();
+  EXPECT_EQ(done_.load(), 101);
+  EXPECT_EQ(Validate("t99"), Verdict::kRevoked);
+  EXPECT_EQ(Count({.state = TokenState::kRevoked}), 100u);
+}
+
+}  // namespace
+}  // namespace tokend

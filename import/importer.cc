@@ -1,0 +1,585 @@
+#include "import/importer.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <utility>
+
+#include "import/byte_source.h"
+#include "import/decompress.h"
+#include "import/presets.h"
+#include "import/row_builder.h"
+#include "import/sql_dump_reader.h"
+#include "import/table_mapping.h"
+#include "import/table_rows.h"
+#include "import/time_zone.h"
+#include "protocol/msgpack.h"
+
+namespace tokend {
+
+const char kColumnsHelp[] =
+    "FIELD=COLUMN[?][:READING],...  (COLUMN may stand in `backquotes`; with ? it may be missing)\n"
+    "One of\n"
+    "  token        the token itself\n"
+    "  key_hex      its digest, in hexadecimal digits\n"
+    "  key_binary   its digest, in bytes\n"
+    "and any of\n"
+    "  owner, source_id              :hex writes bytes as digits, :text does not\n"
+    "                                (source_id is the primary key unless said otherwise)\n"
+    "  name, scopes, use_count\n"
+    "  expires_at, created_at, updated_at, last_used_at\n"
+    "                                :epoch_s, :epoch_ms or :datetime; else by the column's type\n"
+    "  revoked      true = revoked\n"
+    "  active       false = revoked\n"
+    "  revoked_at   anything but NULL = revoked\n"
+    "  status       a word; :WORD/WORD are those that mean live\n"
+    "Example: token=key,owner=user_id,expires_at=valid_until:epoch_s,revoked=is_revoked";
+
+namespace {
+
+constexpr uint64_t kProgressBytes = 1 << 20;
+constexpr size_t kSkippedTablesMax = 1000;  // in the report
+constexpr size_t kTablesMax = 10000;        // to keep an account of
+
+Status Bad(const std::string& message) { return {ErrorCode::kBadParams, message}; }
+
+bool IsNamespace(std::string_view name) {
+  return !name.empty() && name.size() <= kNamespaceBytesMax && msgpack_io::IsValidUtf8(name) &&
+         std::none_of(name.begin(), name.end(),
+                      [](unsigned char c) { return c < ' ' || c == 0x7f; });
+}
+
+const Preset* PresetOf(std::string_view picked) {
+  if (const Preset* preset = FindPreset(picked)) return preset;
+  size_t dot = picked.rfind('.');
+  return dot == std::string_view::npos ? nullptr : FindPreset(picked.substr(dot + 1));
+}
+
+std::string PresetNames() {
+  std::string names;
+  for (const Preset& preset : Presets()) {
+    names += (names.empty() ? "" : ", ") + std::string(preset.table);
+  }
+  return names;
+}
+
+std::optional<uint64_t> TotalBytes(const std::vector<std::string>& inputs) {
+  uint64_t total = 0;
+  for (const std::string& path : inputs) {
+    struct stat info;
+    if (path == "-" || stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode))
+      return std::nullopt;
+    total += static_cast<uint64_t>(info.st_size);
+  }
+  return total;
+}
+
+// Tells of each so many bytes that were read.
+class WatchedSource : public ByteSource {
+ public:
+  WatchedSource(ByteSource* source, std::function<void(uint64_t)> watch)
+      : source_(source), watch_(std::move(watch)) {}
+  Status Read(char* out, size_t capacity, size_t* bytes) override {
+    Status status = source_->Read(out, capacity, bytes);
+    unsaid_ += *bytes;
+    if (unsaid_ >= kProgressBytes) Say();
+    return status;
+  }
+  void Say() {
+    watch_(unsaid_);
+    unsaid_ = 0;
+  }
+
+ private:
+  ByteSource* source_;
+  std::function<void(uint64_t)> watch_;
+  uint64_t unsaid_ = 0;
+};
+
+// Whether rows of such a table, or a definition of it in whichever database, may be of use.
+bool Wants(const ImportOptions& options, std::string_view name) {
+  if (options.tables.empty()) return FindPreset(name) != nullptr;
+  return std::any_of(options.tables.begin(), options.tables.end(), [name](std::string_view entry) {
+    return entry == name || (entry.size() > name.size() && entry.ends_with(name) &&
+                             entry[entry.size() - name.size() - 1] == '.');
+  });
+}
+
+// Of --schema files only the definitions count.
+class NoRows : public RowsConsumer {
+ public:
+  explicit NoRows(const ImportOptions& options) : options_(options) {}
+  bool OnTable(const TableName& name) override { return Wants(options_, name.name); }
+  Status BeginRows(const RowsHeader&, RowsPlan* plan) override {
+    plan->take = false;
+    return Status::Ok();
+  }
+  Status Row(const std::vector<Cell>&, const RowPosition&) override { return Status::Ok(); }
+  void SkippedRows(const TableName&, uint64_t) override {}
+  void SkippedChange(const TableName&, std::string_view) override {}
+
+ private:
+  const ImportOptions& options_;
+};
+
+class Import : public RowsConsumer {
+ public:
+  Import(const ImportOptions& options, RowSink* sink, const ProgressCallback& progress,
+         ImportReport* report)
+      : options_(options), sink_(sink), progress_(progress), report_(report) {}
+
+  Status Run();
+
+ private:
+  struct Table {
+    TableReport report;
+    bool take = false;
+    std::string skip_reason;
+    uint64_t skipped_rows = 0;
+    bool picked = false;          // by the options; else recognised
+    bool picked_in_full = false;  // with its database
+    bool begun = false;           // the sink knows it
+    TableMapping mapping;
+    std::unique_ptr<RowBuilder> builder;
+    // What the builder is bound to.
+    bool bound = false;
+    const TableSchema* schema = nullptr;
+    std::vector<std::string> columns;
+  };
+
+  bool OnTable(const TableName& name) override;
+  Status BeginRows(const RowsHeader& header, RowsPlan* plan) override;
+  Status Row(const std::vector<Cell>& cells, const RowPosition& position) override;
+  void SkippedRows(const TableName& name, uint64_t rows) override;
+  void SkippedChange(const TableName& name, std::string_view kind) override;
+
+  Status ReadSchemas();
+  Status ReadInput(const std::string& path);
+  Status CheckFound() const;
+  void Finish();
+
+  Table& Find(const TableName& name);
+  bool Picks(const TableName& name, bool* in_full) const;
+  Status Bind(const RowsHeader& header, Table* table, bool* fits);
+  Status SetZones(const RowsHeader& header, Table* table);
+  Status Begin(const RowsHeader& header, Table* table);
+  void Refuse(Table* table, RefusalReason reason, const RowPosition& position);
+  void Note(const std::string& note);
+
+  const ImportOptions& options_;
+  RowSink* const sink_;
+  const ProgressCallback& progress_;
+  ImportReport* const report_;
+
+  TimeZone own_zone_;  // of the options, else UTC
+  TableMapping columns_;
+  TableCatalog catalog_;
+  std::map<std::string, TimeZone> zones_;  // that inputs named
+  std::map<TableName, Table> tables_;
+  std::vector<Table*> begun_;
+  std::map<std::string, uint64_t> skipped_statements_;
+  Table others_;  // what is skipped beyond kTablesMax
+  Table* current_ = nullptr;
+  ImportRow row_;
+  ImportProgress so_far_;
+};
+
+Status Import::Run() {
+  if (Status check = CheckImportOptions(options_); !check.ok()) return check;
+  if (!options_.time_zone.empty()) {
+    if (Status zone = TimeZone::Load(options_.time_zone, &own_zone_); !zone.ok()) return zone;
+  }
+  if (!options_.columns.empty()) {
+    if (Status parsed = ParseMapping(options_.columns, &columns_); !parsed.ok()) return parsed;
+  }
+  so_far_.bytes_total = TotalBytes(options_.inputs);
+  Status status = ReadSchemas();
+  for (const std::string& path : options_.inputs) {
+    if (!status.ok()) break;
+    status = ReadInput(path);
+  }
+  Finish();
+  if (status.ok() && report_->complete()) status = CheckFound();
+  return status;
+}
+
+Status Import::ReadSchemas() {
+  TableCatalog schemas;
+  for (const std::string& path : options_.schema_files) {
+    FileSource file;
+    if (Status open = file.Open(path); !open.ok()) return open;
+    std::unique_ptr<ByteSource> source;
+    Compression compression;
+    if (Status open = OpenDecompressed(&file, path, &source, &compression); !open.ok()) return open;
+    NoRows nobody(options_);
+    SqlDumpReader reader(source.get(), path, {}, &schemas, &nobody);
+    InputReport read;
+    size_t before = schemas.size();
+    if (Status run = reader.Run(&read); !run.ok()) return run;
+    if (schemas.size() == before) return Bad("schema: " + path + " has no CREATE TABLE");
+  }
+  // The data may come under another database's name, or none: the table's name alone will do where
+  // it is the only one.
+  for (const auto& [name, schema] : schemas) {
+    catalog_[name] = schema;
+    size_t same = 0;
+    for (const auto& other : schemas) same += other.first.name == name.name ? 1 : 0;
+    if (same == 1) catalog_[{"", name.name}] = schema;
+  }
+  return Status::Ok();
+}
+
+Status Import::ReadInput(const std::string& path) {
+  FileSource file;
+  if (Status open = file.Open(path); !open.ok()) return open;
+  WatchedSource watched(&file, [this, &path](uint64_t bytes) {
+    so_far_.input = path;
+    so_far_.bytes_read += bytes;
+    if (progress_) progress_(so_far_);
+  });
+  InputReport& input = report_->inputs.emplace_back();
+  input.path = path;
+  input.format = "sql";
+  input.incomplete_reason = "reading was given up";
+  std::unique_ptr<ByteSource> source;
+  Compression compression = Compression::kNone;
+  Status status = OpenDecompressed(&watched, path, &source, &compression);
+  input.compression = CompressionName(compression);
+  if (status.ok()) {
+    SqlTokenizer::Options limits;
+    limits.value_bytes_max = options_.cell_bytes_max;
+    SqlDumpReader reader(source.get(), path, limits, &catalog_, this);
+    status = reader.Run(&input);
+    for (const auto& [kind, count] : reader.skipped_statements())
+      skipped_statements_[kind] += count;
+    for (const std::string& note : reader.notes())
+      Note(std::string(path).append(": ").append(note));
+  }
+  input.bytes = file.bytes_read();
+  if (status.ok() && source->truncated()) {
+    input.complete = false;
+    input.incomplete_reason = "the " + input.compression + " stream ends before its end mark";
+  }
+  watched.Say();
+  return status;
+}
+
+// Tables
+
+bool Import::Picks(const TableName& name, bool* in_full) const {
+  bool picked = false;
+  for (const std::string& entry : options_.tables) {
+    if (entry == name.Text()) *in_full = !name.database.empty();
+    picked = picked || entry == name.name || entry == name.Text();
+  }
+  return picked;
+}
+
+Import::Table& Import::Find(const TableName& name) {
+  auto known = tables_.find(name);
+  if (known != tables_.end()) return known->second;
+  if (tables_.size() >= kTablesMax && !Wants(options_, name.name)) return others_;
+  Table& table = tables_[name];
+  TableInfo& info = table.report.table;
+  info.database = name.database;
+  info.name = name.name;
+  info.namespace_name = options_.namespace_name.value_or(name.name);
+  table.picked = Picks(name, &table.picked_in_full);
+  if (!options_.tables.empty() && !table.picked) {
+    table.skip_reason = "not picked";
+    return table;
+  }
+  if (!options_.columns.empty()) {
+    table.mapping = columns_;
+    info.mapping = "--columns";
+    info.scheme = options_.scheme.value_or(DigestScheme::kSha256);
+  } else if (const Preset* preset = FindPreset(name.name)) {
+    // Presets are checked by their test.
+    (void)ParseMapping(preset->columns, &table.mapping).ok();
+    info.mapping = "preset " + std::string(preset->table);
+    info.scheme = preset->scheme;
+  } else {
+    table.skip_reason = "not a known token table";
+    return table;
+  }
+  table.take = true;
+  table.builder = std::make_unique<RowBuilder>(table.mapping, info.scheme, options_.zero_dates);
+  return table;
+}
+
+bool Import::OnTable(const TableName& name) {
+  Table& table = Find(name);
+  if (table.report.rows_read > 0) {
+    Note(name.Text() + " is created anew after rows of it were read: rows of both are taken");
+  }
+  // A definition may serve a table of another name too (see SqlDumpReader), so all are bound anew.
+  for (Table* known : begun_) known->bound = false;
+  return Wants(options_, name.name);
+}
+
+Status Import::BeginRows(const RowsHeader& header, RowsPlan* plan) {
+  Table& table = Find(*header.table);
+  plan->take = false;
+  current_ = &table;
+  if (!table.take) return Status::Ok();
+  bool fits = false;
+  if (Status bind = Bind(header, &table, &fits); !bind.ok()) return bind;
+  if (!fits) return Status::Ok();
+  if (Status zones = SetZones(header, &table); !zones.ok()) return zones;
+  if (!table.begun) {
+    if (Status begin = Begin(header, &table); !begin.ok()) return begin;
+  }
+  plan->take = true;
+  plan->wanted = table.builder->wanted();
+  return Status::Ok();
+}
+
+// Binds the builder to the columns that rows now have. *fits = false: the table only has the name
+// of a preset.
+Status Import::Bind(const RowsHeader& header, Table* table, bool* fits) {
+  *fits = true;
+  const std::string name = header.table->Text();
+  if (header.columns == nullptr && header.schema == nullptr) {
+    return Bad(name +
+               ": its rows come without column names, and no CREATE TABLE came before them: "
+               "bring its definition with --schema");
+  }
+  const bool same =
+      table->bound && table->schema == header.schema &&
+      (header.columns != nullptr ? table->columns == *header.columns : table->columns.empty());
+  if (same) return Status::Ok();
+  RowBuilder::Layout layout;
+  layout.schema = header.schema;
+  if (header.columns != nullptr) {
+    layout.columns = *header.columns;
+  } else {
+    for (const ColumnSchema& column : header.schema->columns) layout.columns.push_back(column.name);
+  }
+  Status bind = table->builder->Bind(layout);
+  if (!bind.ok()) {
+    if (table->picked || table->begun) return Bad(name + ": " + bind.message());
+    table->take = false;
+    table->skip_reason = "named like a known token table, but has " + bind.message();
+    *fits = false;
+    return Status::Ok();
+  }
+  table->bound = true;
+  table->schema = header.schema;
+  table->columns = header.columns != nullptr ? *header.columns : std::vector<std::string>();
+  return Status::Ok();
+}
+
+Status Import::SetZones(const RowsHeader& header, Table* table) {
+  const TimeZone* timestamps = &own_zone_;
+  if (header.time_zone && table->builder->uses_timestamp_zone()) {
+    auto [at, fresh] = zones_.try_emplace(*header.time_zone);
+    if (fresh) {
+      if (Status load = TimeZone::Load(*header.time_zone, &at->second); !load.ok()) {
+        zones_.erase(at);
+        return Bad(std::string(header.input) +
+                   " sets a time zone that is not known here: " + load.message());
+      }
+    }
+    timestamps = &at->second;
+  }
+  table->builder->SetZones(timestamps, &own_zone_);
+  return Status::Ok();
+}
+
+// Settles what the header of the report says of a table, and tells the sink.
+Status Import::Begin(const RowsHeader& header, Table* table) {
+  TableInfo& info = table->report.table;
+  if (begun_.size() >= kTablesMax) return Bad("there are more token tables than an import takes");
+  for (const Table* other : begun_) {
+    const TableInfo& known = other->report.table;
+    // Two databases' tokens must not get mixed unless that was asked for.
+    if (known.name == info.name && !known.database.empty() && !info.database.empty() &&
+        !(other->picked_in_full && table->picked_in_full)) {
+      return Bad("table " + info.name + " is there as " + header.table->Text() + " and as " +
+                 (known.database.empty() ? known.name : known.database + "." + known.name) +
+                 ": say which one is meant");
+    }
+    if (known.namespace_name == info.namespace_name && known.scheme != info.scheme) {
+      return Bad("tables " + known.name + " and " + info.name +
+                 " keep digests of different schemes: they cannot share namespace " +
+                 info.namespace_name);
+    }
+  }
+  if (!IsNamespace(info.namespace_name)) {
+    return Bad("table " + info.name +
+               ": its name cannot be a namespace: name one with --namespace");
+  }
+  const bool zone_given = !options_.time_zone.empty();
+  const std::string own = zone_given ? own_zone_.name() + " (as told)" : "UTC (not told otherwise)";
+  const std::string stamps = header.time_zone ? *header.time_zone + " (as the dump says)" : own;
+  info.index = begun_.size();
+  info.fields = table->builder->Describe(stamps, own);
+  info.ignored_columns = table->builder->IgnoredColumns();
+  if (!zone_given && table->builder->uses_other_zone()) {
+    Note("DATETIME and text have no time zone: read as UTC; if that is wrong, say --time-zone");
+  }
+  if (!zone_given && !header.time_zone && table->builder->uses_timestamp_zone()) {
+    Note(std::string(header.input) +
+         " names no time zone: TIMESTAMP is read as UTC; if that is wrong, say --time-zone");
+  }
+  begun_.push_back(table);
+  table->begun = true;
+  return sink_->BeginTable(info);
+}
+
+// Rows
+
+Status Import::Row(const std::vector<Cell>& cells, const RowPosition& position) {
+  Table& table = *current_;
+  ++table.report.rows_read;
+  ++so_far_.rows_read;
+  if (std::optional<RefusalReason> reason = table.builder->Build(cells, &row_)) {
+    Refuse(&table, *reason, position);
+    return Status::Ok();
+  }
+  ++table.report.rows_taken;
+  ++so_far_.rows_taken;
+  if (row_.revoked) ++table.report.rows_revoked;
+  if (row_.expires_at_ms == kNever) ++table.report.rows_never;
+  return sink_->Row(table.report.table, row_, position);
+}
+
+void Import::Refuse(Table* table, RefusalReason reason, const RowPosition& position) {
+  ++table->report.rows_refused;
+  std::vector<RefusalReport>& refusals = table->report.refusals;
+  auto found = std::find_if(refusals.begin(), refusals.end(), [reason](const RefusalReport& known) {
+    return known.reason == reason;
+  });
+  if (found == refusals.end()) {
+    refusals.emplace_back();
+    found = refusals.end() - 1;
+    found->reason = reason;
+  }
+  ++found->count;
+  if (found->first.size() < RefusalReport::kFirstMax) {
+    found->first.push_back({std::string(position.input), position.row, position.offset});
+  }
+}
+
+void Import::SkippedRows(const TableName& name, uint64_t rows) { Find(name).skipped_rows += rows; }
+
+void Import::SkippedChange(const TableName& name, std::string_view kind) {
+  auto found = tables_.find(name);
+  if (found == tables_.end() || !found->second.take) return;
+  // Emptying a table before its rows come is what some tools do.
+  const bool adds = kind.find("SELECT") != std::string_view::npos || kind == "LOAD";
+  if (found->second.report.rows_read == 0 && !adds) return;
+  Note(std::string(kind) + " of " + name.Text() +
+       " is not executed: its rows are taken as they stand");
+}
+
+void Import::Note(const std::string& note) {
+  std::vector<std::string>& notes = report_->notes;
+  if (std::find(notes.begin(), notes.end(), note) == notes.end()) notes.push_back(note);
+}
+
+void Import::Finish() {
+  for (Table* table : begun_) {
+    for (size_t i = 0; i < kFields; ++i) {
+      uint64_t rows = table->builder->left_out(static_cast<Field>(i));
+      if (rows > 0) {
+        table->report.left_out.push_back({std::string(FieldName(static_cast<Field>(i))), rows});
+      }
+    }
+    if (table->builder->all_look_hashed()) {
+      Note("every token of " + table->report.table.name +
+           " looks like a SHA-256 in hexadecimal digits: if they are digests, map the column with "
+           "key_hex= in place of token=");
+    }
+    report_->tables.push_back(table->report);
+  }
+  size_t more = 0;
+  for (auto& [name, table] : tables_) {
+    if (table.begun) continue;
+    if (table.take) {
+      // Created, and without a row.
+      table.report.table.index = report_->tables.size();
+      report_->tables.push_back(table.report);
+    } else if (report_->skipped_tables.size() < kSkippedTablesMax) {
+      report_->skipped_tables.push_back(
+          {name.database, name.name, table.skipped_rows, table.skip_reason});
+    } else {
+      ++more;
+    }
+  }
+  if (more > 0) Note(std::to_string(more) + " more tables were skipped and are not listed");
+  if (others_.skipped_rows > 0) {
+    Note(std::to_string(others_.skipped_rows) + " rows of further tables were skipped");
+  }
+  for (const auto& [kind, count] : skipped_statements_) {
+    report_->skipped_statements.push_back({kind, count});
+  }
+}
+
+// Whether the input held what the options ask for.
+Status Import::CheckFound() const {
+  std::string seen;
+  size_t names = 0;
+  bool taken = false;
+  for (const auto& [name, table] : tables_) {
+    if (++names <= 20) {
+      seen += (seen.empty() ? "" : ", ") + name.Text();
+      if (!table.take && FindPreset(name.name) != nullptr) seen += " (" + table.skip_reason + ")";
+    }
+    taken = taken || table.take;
+  }
+  if (names > 20) seen += ", ...";
+  const std::string there = seen.empty() ? "there are no tables at all" : "there are " + seen;
+  for (const std::string& entry : options_.tables) {
+    bool found = std::any_of(tables_.begin(), tables_.end(), [&](const auto& known) {
+      return entry == known.first.name || entry == known.first.Text();
+    });
+    if (!found)
+      return Bad(std::string("table ").append(entry).append(" is not in the input; ") + there);
+  }
+  if (taken) return Status::Ok();
+  return Bad("no known token table is in the input; " + there +
+             ". Name one with --table, and its columns with --columns");
+}
+
+}  // namespace
+
+Status CheckImportOptions(const ImportOptions& options) {
+  if (options.inputs.empty()) return Bad("inputs: at least one file, or - for standard input");
+  if (std::count(options.inputs.begin(), options.inputs.end(), "-") > 1) {
+    return Bad("inputs: standard input can be read once only");
+  }
+  if (options.cell_bytes_max == 0) return Bad("cell_bytes_max: should be at least 1");
+  if (options.namespace_name && !IsNamespace(*options.namespace_name)) {
+    return Bad("namespace: should be 1 to 255 bytes of UTF-8 without control characters");
+  }
+  if (!options.time_zone.empty()) {
+    TimeZone zone;
+    if (Status load = TimeZone::Load(options.time_zone, &zone); !load.ok()) return load;
+  }
+  if (!options.columns.empty()) {
+    if (options.tables.size() != 1) {
+      return Bad("columns: should come with exactly one --table that they are of");
+    }
+    TableMapping mapping;
+    return ParseMapping(options.columns, &mapping);
+  }
+  if (options.scheme) return Bad("scheme: should come with --columns; presets have their own");
+  for (const std::string& table : options.tables) {
+    if (PresetOf(table) == nullptr) {
+      return Bad("table " + table + " is not one that is known (" + PresetNames() +
+                 "): say which column is what with --columns");
+    }
+  }
+  return Status::Ok();
+}
+
+Status RunImport(const ImportOptions& options, RowSink* sink, const ProgressCallback& progress,
+                 ImportReport* report) {
+  *report = ImportReport();
+  return Import(options, sink, progress, report).Run();
+}
+
+}  // namespace tokend

@@ -1,0 +1,113 @@
+// Cells of a table to rows of an import.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "import/importer.h"
+#include "import/report.h"
+#include "import/sql_time.h"
+#include "import/table_mapping.h"
+#include "import/table_rows.h"
+#include "import/table_schema.h"
+#include "import/time_zone.h"
+#include "protocol/digest.h"
+#include "protocol/error.h"
+#include "protocol/params.h"
+
+namespace tokend {
+
+class RowBuilder {
+ public:
+  // What `mapping` makes of the columns that rows have, in their order; `schema` (may be null)
+  // tells their types. kBadParams names a column that is missing.
+  struct Layout {
+    std::vector<std::string> columns;
+    const TableSchema* schema = nullptr;
+  };
+
+  // `mapping` must outlive the builder.
+  RowBuilder(const TableMapping& mapping, DigestScheme scheme, ZeroDates zero_dates);
+
+  Status Bind(const Layout& layout);
+  // Zones of TIMESTAMP values and of times without zone; both must outlive the rows built.
+  void SetZones(const TimeZone* timestamps, const TimeZone* others);
+
+  // By position: which cells Build looks at.
+  const std::vector<uint8_t>& wanted() const { return wanted_; }
+  // For the report's header. `timestamp_note` and `other_note` say where a zone comes from.
+  std::vector<FieldUse> Describe(const std::string& timestamp_note,
+                                 const std::string& other_note) const;
+  std::vector<std::string> IgnoredColumns() const;
+  // Whether any value is read in the zone of TIMESTAMPs, or of others.
+  bool uses_timestamp_zone() const;
+  bool uses_other_zone() const;
+
+  // Missing: the row is good, and *row points into the cells and into this builder until the next
+  // call. Else why it is refused.
+  std::optional<RefusalReason> Build(const std::vector<Cell>& cells, ImportRow* row);
+
+  // Rows built without this field because its value was of no use.
+  uint64_t left_out(Field field) const { return left_out_[static_cast<size_t>(field)]; }
+  // Whether every token in clear so far looked like a SHA-256 in hexadecimal digits.
+  bool all_look_hashed() const { return tokens_ > 0 && tokens_like_digests_ == tokens_; }
+
+ private:
+  struct Bound {
+    const FieldMapping* mapping;
+    size_t position;
+    ColumnType type;
+    std::string type_name;
+    Charset charset;
+  };
+  enum class Zone : uint8_t { kNone, kTimestamp, kOther };
+
+  using Refusal = std::optional<RefusalReason>;
+
+  Refusal Apply(const Bound& bound, const Cell& cell, ImportRow* row);
+  Refusal TakeToken(const Bound& bound, const Cell& cell, ImportRow* row);
+  Refusal TakeOwner(const Bound& bound, const Cell& cell, ImportRow* row);
+  Refusal TakeExpiry(const Bound& bound, const Cell& cell, ImportRow* row);
+  Refusal TakeScopes(const Bound& bound, const Cell& cell, ImportRow* row);
+  Refusal TakeState(const Bound& bound, const Cell& cell, ImportRow* row);
+  void TakeSourceId(const std::vector<Cell>& cells, ImportRow* row);
+  void TakeRest(const Bound& bound, const Cell& cell, ImportRow* row);
+
+  Zone ZoneOf(const Bound& bound) const;
+  TimeResult ReadTime(const Bound& bound, const Cell& cell, uint64_t* ms) const;
+  // UTF-8 of a cell, in *buffer where it differs from the cell's bytes.
+  Refusal ReadText(const Bound& bound, const Cell& cell, std::string* buffer,
+                   std::string_view* text) const;
+  // The same for owners and ids, which may be bytes: hexadecimal digits then.
+  Refusal ReadId(const Bound& bound, const Cell& cell, std::string* buffer,
+                 std::string_view* text) const;
+  void LeaveOut(Field field) { ++left_out_[static_cast<size_t>(field)]; }
+
+  const TableMapping& mapping_;
+  const DigestScheme scheme_;
+  const ZeroDates zero_dates_;
+  const TimeZone* timestamp_zone_ = nullptr;
+  const TimeZone* other_zone_ = nullptr;
+
+  Layout layout_;
+  std::vector<Bound> bound_;      // but for the source id
+  std::vector<Bound> source_id_;  // several for a key of several columns
+  std::vector<uint8_t> wanted_;
+
+  Digester digester_;
+  std::array<uint64_t, kFields> left_out_{};
+  uint64_t tokens_ = 0;
+  uint64_t tokens_like_digests_ = 0;
+
+  // What the row in hand points to.
+  std::string token_buffer_, owner_buffer_, name_buffer_, scopes_buffer_, source_id_buffer_;
+  std::vector<std::string> scopes_;
+  // Stands in for an entry of the mapping where the primary key is the source id.
+  FieldMapping primary_key_mapping_;
+};
+
+}  // namespace tokend

@@ -1,0 +1,73 @@
+// Which column of a table is which field of a token, and how its values are read.
+//
+//   mapping := entry { "," entry }
+//   entry   := field "=" column [ "?" ] [ ":" reading ]
+//   column  := name | "`" name "`"            with "?": the table may lack it
+//   reading := "epoch_s" | "epoch_ms" | "datetime"       of times; else by the column's type
+//            | "hex" | "text"                            of owner and source_id
+//            | word { "/" word }                         of status: the words that mean live
+//
+// Exactly one entry says what the key is made of: token (in clear), key_hex or key_binary.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "import/table_schema.h"
+#include "protocol/error.h"
+
+namespace tokend {
+
+enum class Field : uint8_t {
+  kToken,      // in clear: digested here
+  kKeyHex,     // its digest in hexadecimal digits of either case
+  kKeyBinary,  // its digest in bytes
+  kOwner,
+  kName,
+  kScopes,     // a JSON list, or words with spaces or commas between
+  kExpiresAt,  // NULL = never
+  kCreatedAt,
+  kUpdatedAt,
+  kLastUsedAt,
+  kUseCount,
+  kSourceId,   // unless named: the primary key, where it does not hold the token
+  kRevoked,    // true = revoked
+  kActive,     // false = revoked
+  kRevokedAt,  // not NULL = revoked
+  kStatus,     // a word
+};
+inline constexpr size_t kFields = 16;
+
+std::string_view FieldName(Field field);  // "token", "key_hex", ...
+
+enum class Reading : uint8_t {
+  kAuto,
+  kEpochSeconds,
+  kEpochMilliseconds,
+  kDateTime,
+  kHex,
+  kText,
+  kWords,
+};
+
+struct FieldMapping {
+  Field field = Field::kToken;
+  std::string column;
+  bool optional = false;
+  Reading reading = Reading::kAuto;
+  std::vector<std::string> live_words;  // kWords: what else there is means revoked
+};
+
+struct TableMapping {
+  std::vector<FieldMapping> fields;
+
+  const FieldMapping* Find(Field field) const;
+};
+
+// kBadParams names the entry and what it should be.
+Status ParseMapping(std::string_view text, TableMapping* mapping);
+
+}  // namespace tokend

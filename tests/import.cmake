@@ -1,0 +1,13 @@
+tokend_test(import_dumps_test LIBS tokend_import LABELS unit)
+tokend_test(sql_tokenizer_test LIBS tokend_import LABELS unit)
+tokend_test(decompress_test LIBS tokend_import PkgConfig::ZLIB PkgConfig::ZSTD PkgConfig::LZMA
+  LABELS unit)
+tokend_test(time_zone_test LIBS tokend_import LABELS unit)
+tokend_test(sql_time_test LIBS tokend_import LABELS unit)
+tokend_test(table_mapping_test LIBS tokend_import LABELS unit)
+tokend_test(scopes_test LIBS tokend_import LABELS unit)
+tokend_test(charset_test LIBS tokend_import LABELS unit)
+tokend_test(row_batch_test LIBS tokend_import LABELS unit)
+tokend_test(importer_test LIBS tokend_import LABELS unit)
+tokend_test(import_statements_test LIBS tokend_import LABELS unit)
+tokend_test(import_values_test LIBS tokend_import LABELS unit)

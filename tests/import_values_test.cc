@@ -1,0 +1,425 @@
+// Values of a table: what they say of a token.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "tests/import_fixture.h"
+
+namespace tokend {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Optional;
+
+using namespace std::string_literals;
+
+// Tokens and keys
+
+TEST(TokenTest, IsTakenToTheByte) {
+  Outcome outcome = ImportMapped(
+      "INSERT INTO t (token) VALUES ('a'),('A'),('a '),(' a'),('a\\n'),('a\\0'),('12|x');");
+  EXPECT_THAT(outcome.keys(), ElementsAre(KeyOf("a"), KeyOf("A"), KeyOf("a "), KeyOf(" a"),
+                                          KeyOf("a\n"), KeyOf("a\0"s), KeyOf("12|x")));
+}
+
+TEST(TokenTest, IsRefusedWhenItIsNone) {
+  std::string longest(65536, 'x');
+  Outcome outcome =
+      ImportMapped("INSERT INTO t (token) VALUES (NULL),(''),('"s + longest + "'),('" + longest +
+                   "x'),"
+                   "('$2y$10$" +
+                   std::string(53, 'x') +
+                   "'),('pbkdf2_sha256$1$a$b'),('$argon2id$v=19$'),"
+                   "('$P$" +
+                   std::string(31, 'x') + "'),('a'),(NULL);");
+  ASSERT_TRUE(outcome.status.ok());
+  EXPECT_THAT(outcome.keys(), ElementsAre(KeyOf(longest), KeyOf("a")));
+  EXPECT_THAT(outcome.refusals(),
+              ElementsAre("null_token:2", "empty_token:1", "token_too_long:1", "password_hash:4"));
+  EXPECT_EQ(outcome.table().rows_read, 10u);
+  EXPECT_EQ(outcome.table().rows_taken, 2u);
+  EXPECT_EQ(outcome.table().rows_refused, 8u);
+  const RefusalReport& null_token = outcome.table().refusals[0];
+  ASSERT_EQ(null_token.first.size(), 2u);
+  EXPECT_EQ(null_token.first[0].row, 1u);
+  EXPECT_EQ(null_token.first[0].offset, 29u);
+  EXPECT_EQ(null_token.first[1].row, 10u);
+}
+
+TEST(TokenTest, MayBeADigestInHex) {
+  std::string upper(64, 'A');
+  Outcome outcome = ImportMapped("INSERT INTO t (token) VALUES ('" + upper + "'),('" + kHexB +
+                                     "'),('" + kHexB.substr(1) + "'),('" + kHexB + "b'),('" +
+                                     kHexB.substr(1) + "g'),(''),(NULL);",
+                                 "key_hex=token");
+  EXPECT_THAT(outcome.keys(), ElementsAre(kHexA, kHexB));
+  EXPECT_THAT(outcome.refusals(), ElementsAre("bad_key:3", "empty_token:1", "null_token:1"));
+}
+
+TEST(TokenTest, MayBeADigestInBytes) {
+  std::string quoted = "'" + std::string(29, '\xbb') + "\\0\\'\\\\'";
+  std::string want;
+  for (int i = 0; i < 29; ++i) want += "bb";
+  want += "00275c";
+  // Text settings do not touch bytes.
+  Outcome outcome = ImportMapped("SET NAMES latin1;INSERT INTO t (token) VALUES (" + quoted +
+                                     "),(_binary " + quoted + "),(0x" + kHexA + "),(X'" + kHexA +
+                                     "'),('short'),(0x" + kHexA + "00),(''),(NULL);",
+                                 "key_binary=token");
+  ASSERT_TRUE(outcome.status.ok()) << outcome.status.message();
+  EXPECT_THAT(outcome.keys(), ElementsAre(want, want, kHexA, kHexA));
+  EXPECT_THAT(outcome.refusals(), ElementsAre("bad_key:2", "empty_token:1", "null_token:1"));
+}
+
+TEST(TokenTest, FollowsTheScheme) {
+  ImportOptions options;
+  options.tables = {"t"};
+  options.columns = "token=token";
+  options.scheme = DigestScheme::kSha256AfterBar;
+  Outcome outcome = ImportText("INSERT INTO t (token) VALUES ('12|abc');", options);
+  EXPECT_THAT(outcome.keys(), ElementsAre(KeyOf("abc")));
+  EXPECT_EQ(outcome.table().table.scheme, DigestScheme::kSha256AfterBar);
+}
+
+TEST(TokenTest, ThatLooksLikeADigestIsRemarkedUpon) {
+  auto notes = [](const std::string& values) {
+    return ImportMapped("INSERT INTO t (token) VALUES " + values + ";").report.notes;
+  };
+  EXPECT_THAT(notes("('" + kHexA + "'),('" + kHexB + "')"), ElementsAre(HasSubstr("key_hex=")));
+  EXPECT_THAT(notes("('" + kHexA + "'),('x')"), IsEmpty());
+}
+
+// Nothing that is told of a refused row may hold its token.
+TEST(TokenTest, IsInNoMessage) {
+  Outcome outcome = ImportMapped(
+      "CREATE TABLE t (token text, x int);INSERT INTO t VALUES ('SECRET1',0),('SECRET2'),"
+      "('$2y$10$SECRET" +
+          std::string(47, 'x') +
+          "',1),('SECRET3',now());UPDATE t SET token='SECRET4';"
+          "garbage 'SECRET5';SET x = concat('SECRET6');INSERT INTO t SELECT 'SECRET7';",
+      "token=token,expires_at=x");
+  std::string all = outcome.status.message();
+  for (const std::string& note : outcome.report.notes) all += note;
+  for (const SkippedStatements& kind : outcome.report.skipped_statements) all += kind.kind;
+  for (const TableReport& table : outcome.report.tables) {
+    for (const FieldUse& use : table.table.fields) all += use.field + use.column + use.reading;
+  }
+  EXPECT_EQ(all.find("SECRET"), std::string::npos) << all;
+  EXPECT_EQ(outcome.table().rows_refused, 4u);
+}
+
+// Character sets
+
+TEST(CharsetTest, IsThatOfTheClient) {
+  auto token = [](const std::string& set, const std::string& value) {
+    return ImportMapped(set + "CREATE TABLE t (token text) CHARSET=latin1;INSERT INTO t VALUES (" +
+                        value + ");");
+  };
+  const std::string utf8 = KeyOf("caf\xc3\xa9");
+  EXPECT_THAT(token("SET NAMES utf8mb4;", "'caf\xc3\xa9'").keys(), ElementsAre(utf8));
+  EXPECT_THAT(token("", "'caf\xc3\xa9'").keys(), ElementsAre(utf8));
+  EXPECT_THAT(token("SET NAMES latin1 COLLATE latin1_bin;", "'caf\xe9'").keys(), ElementsAre(utf8));
+  EXPECT_THAT(token("SET NAMES 'latin1';", "'caf\xe9'").keys(), ElementsAre(utf8));
+  EXPECT_THAT(token("SET character_set_client = latin1;", "'caf\xe9'").keys(), ElementsAre(utf8));
+  EXPECT_THAT(token("SET CHARACTER SET latin1;", "'caf\xe9'").keys(), ElementsAre(utf8));
+  // Bytes as the column has them.
+  EXPECT_THAT(token("SET NAMES binary;", "'caf\xe9'").keys(), ElementsAre(utf8));
+  EXPECT_THAT(token("SET NAMES utf8mb4;", "0x636166e9").keys(), ElementsAre(utf8));
+  EXPECT_THAT(token("SET NAMES utf8mb4;", "_binary 'caf\xe9'").keys(), ElementsAre(utf8));
+  // Saved and restored as dumps do it.
+  EXPECT_THAT(
+      token("SET NAMES latin1;SET @c=@@character_set_client;SET character_set_client=utf8mb4;"
+            "SET character_set_client=@c;",
+            "'caf\xe9'")
+          .keys(),
+      ElementsAre(utf8));
+  EXPECT_THAT(token("SET NAMES utf8mb4;", "'caf\xe9'").refusals(), ElementsAre("bad_text:1"));
+  EXPECT_THAT(token("SET NAMES koi8r;", "'caf\xc3'").refusals(), ElementsAre("bad_charset:1"));
+  EXPECT_THAT(token("SET NAMES koi8r;", "'cafe'").keys(), ElementsAre(KeyOf("cafe")));
+}
+
+TEST(CharsetTest, IsThatOfTheColumnBeforeThatOfTheTable) {
+  for (const char* table :
+       {"(token text CHARACTER SET latin1) DEFAULT CHARSET=utf8mb4",
+        "(token text COLLATE latin1_bin) CHARSET utf8mb4", "(token text CHARSET latin1)",
+        "(token text) COLLATE=latin1_swedish_ci", "(token text) DEFAULT CHARACTER SET = latin1",
+        "(token text CHARSET latin1 COLLATE latin1_bin) CHARSET=utf8mb4 COLLATE=utf8mb4_bin"}) {
+    Outcome outcome = ImportMapped("SET NAMES binary;CREATE TABLE t " + std::string(table) +
+                                   ";INSERT INTO t VALUES (\"caf\xe9\");");
+    EXPECT_THAT(outcome.keys(), ElementsAre(KeyOf("caf\xc3\xa9"))) << table;
+  }
+}
+
+TEST(CharsetTest, ThatHidesBackslashesEndsTheImport) {
+  Outcome outcome = ImportMapped("SET NAMES gbk;INSERT INTO t (token) VALUES ('a');");
+  EXPECT_FALSE(outcome.status.ok());
+  EXPECT_THAT(outcome.status.message(), HasSubstr("SET NAMES gbk"));
+  // Around triggers only it does no harm.
+  EXPECT_TRUE(
+      ImportMapped("SET NAMES gbk;SET NAMES utf8;INSERT INTO t (token) VALUES ('a');").status.ok());
+}
+
+TEST(CharsetTest, LeavesBinaryColumnsAlone) {
+  Outcome outcome = ImportMapped(
+      "SET NAMES utf8mb4;CREATE TABLE t (token varbinary(20), owner binary(3), name varbinary(9));"
+      "INSERT INTO t VALUES ('\xff\xfe','\\0\xab\xcd','n'),(0xff,0x000102,'\xff');",
+      "token=token,owner=owner,name=name");
+  EXPECT_THAT(outcome.keys(), ElementsAre(KeyOf("\xff\xfe"), KeyOf("\xff")));
+  EXPECT_EQ(outcome.rows()[0].owner, "00abcd");
+  EXPECT_EQ(outcome.rows()[0].name, "n");
+  EXPECT_EQ(outcome.rows()[1].owner, "000102");
+  EXPECT_EQ(outcome.rows()[1].name, std::nullopt);
+  ASSERT_EQ(outcome.table().left_out.size(), 1u);
+  EXPECT_EQ(outcome.table().left_out[0].field, "name");
+}
+
+// Times
+
+TEST(ExpiryTest, IsReadByTheColumnsType) {
+  const uint64_t want = 1924997400000;  // 2031-01-01 01:30:00 UTC
+  const std::pair<std::string, std::string> cases[] = {
+      {"datetime", "'2031-01-01 01:30:00'"},
+      {"datetime(6)", "'2031-01-01 01:30:00.000999'"},
+      {"timestamp NULL", "'2031-01-01 01:30:00'"},
+      {"datetime", "20310101013000"},
+      {"varchar(30)", "'2031-01-01T01:30:00Z'"},
+      {"varchar(30)", "'1924997400'"},
+      {"varchar(30)", "'20310101013000'"},
+      {"int unsigned", "1924997400"},
+      {"int(11)", "'1924997400'"},
+      {"bigint", "1924997400000"},
+      {"decimal(16,3)", "1924997400.000"},
+      {"double", "1924997400"},
+  };
+  for (const auto& [type, value] : cases) {
+    Outcome outcome =
+        ImportOneRow("token text, e " + type, "'a'," + value, "token=token,expires_at=e");
+    ASSERT_EQ(outcome.rows().size(), 1u) << type << " " << value;
+    EXPECT_EQ(outcome.rows()[0].expires_at_ms, want) << type << " " << value;
+  }
+  auto expiry = [](const std::string& type, const std::string& value,
+                   const std::string& reading = "") {
+    Outcome outcome =
+        ImportOneRow("token text, e " + type, "'a'," + value, "token=token,expires_at=e" + reading);
+    return outcome.rows().empty() ? outcome.refusals()[0]
+                                  : std::to_string(outcome.rows()[0].expires_at_ms);
+  };
+  EXPECT_EQ(expiry("date", "'2031-01-01'"), "1924992000000");
+  EXPECT_EQ(expiry("datetime", "'9999-12-31 23:59:59'"), "253402300799000");
+  EXPECT_EQ(expiry("datetime", "'1969-01-01 00:00:00'"), "0");
+  EXPECT_EQ(expiry("bigint", "5000", ":epoch_ms"), "5000");
+  EXPECT_EQ(expiry("bigint", "500000000000", ":epoch_s"), "500000000000000");
+  EXPECT_EQ(expiry("bigint", "20310101013000", ":datetime"), "1924997400000");
+  EXPECT_EQ(expiry("bigint", "-5"), "0");
+  EXPECT_EQ(expiry("datetime", "NULL"), std::to_string(kNever));
+  EXPECT_EQ(expiry("datetime", "'0000-00-00 00:00:00'"), "zero_date:1");
+  EXPECT_EQ(expiry("int", "0"), "zero_date:1");
+  EXPECT_EQ(expiry("varchar(9)", "''"), "bad_time:1");
+  EXPECT_EQ(expiry("varchar(9)", "'soon'"), "bad_time:1");
+  EXPECT_EQ(expiry("bigint unsigned", "18446744073709551615"), "bad_time:1");
+  EXPECT_EQ(expiry("datetime", "DEFAULT"), "expression:1");
+}
+
+TEST(ExpiryTest, OfZeroMayMeanNever) {
+  ImportOptions options;
+  options.tables = {"t"};
+  options.columns = "token=token,expires_at=e";
+  options.zero_dates = ZeroDates::kTakeAsNever;
+  Outcome outcome =
+      ImportText("INSERT INTO t (token,e) VALUES ('a','0000-00-00'),('b',0),('c','x');", options);
+  ASSERT_EQ(outcome.rows().size(), 2u);
+  EXPECT_EQ(outcome.rows()[0].expires_at_ms, kNever);
+  EXPECT_EQ(outcome.rows()[1].expires_at_ms, kNever);
+  EXPECT_EQ(outcome.table().rows_never, 2u);
+  EXPECT_THAT(outcome.refusals(), ElementsAre("bad_time:1"));
+}
+
+TEST(ExpiryTest, IsInTheZoneThatHoldsForItsType) {
+  const std::string table =
+      "CREATE TABLE t (token text, s timestamp NULL, d datetime);"
+      "INSERT INTO t VALUES ('a','2031-01-01 02:30:00','2031-01-01 02:30:00');";
+  constexpr uint64_t kUtc = 1925001000000;
+  constexpr uint64_t kHour = 3600 * 1000;
+  struct Case {
+    std::string set, option;
+    uint64_t timestamp, datetime;
+    size_t notes;
+  };
+  for (const Case& test : {
+           Case{"", "", kUtc, kUtc, 2},
+           Case{"", "+01:00", kUtc - kHour, kUtc - kHour, 0},
+           Case{"/*!40103 SET TIME_ZONE='+00:00' */;", "", kUtc, kUtc, 1},
+           Case{"/*!40103 SET TIME_ZONE='+00:00' */;", "+01:00", kUtc, kUtc - kHour, 0},
+           Case{"SET time_zone='Europe/Berlin';", "", kUtc - kHour, kUtc, 1},
+           Case{"SET time_zone='SYSTEM';", "+01:00", kUtc - kHour, kUtc - kHour, 0},
+           Case{
+               "SET TIME_ZONE='+02:00';SET @z=@@TIME_ZONE;SET TIME_ZONE='+03:00';SET TIME_ZONE=@z;",
+               "", kUtc - 2 * kHour, kUtc, 1},
+       }) {
+    ImportOptions options;
+    options.tables = {"t"};
+    options.time_zone = test.option;
+    SCOPED_TRACE(test.set + " " + test.option);
+    options.columns = "token=token,expires_at=s,created_at=d";
+    Outcome outcome = ImportText(test.set + table, options);
+    ASSERT_TRUE(outcome.status.ok()) << outcome.status.message();
+    EXPECT_EQ(outcome.rows()[0].expires_at_ms, test.timestamp);
+    EXPECT_THAT(outcome.rows()[0].created_at_ms, Optional(test.datetime));
+    EXPECT_EQ(outcome.report.notes.size(), test.notes);
+  }
+  ImportOptions options;
+  options.tables = {"t"};
+  options.columns = "token=token,expires_at=s";
+  EXPECT_EQ(ImportText("SET time_zone='Nowhere/Land';" + table, options).status.code(),
+            ErrorCode::kBadParams);
+  options.columns = "token=token,expires_at=d";
+  EXPECT_TRUE(ImportText("SET time_zone='Nowhere/Land';" + table, options).status.ok());
+}
+
+TEST(ExpiryTest, IsDescribed) {
+  ImportOptions options;
+  options.tables = {"t"};
+  options.columns = "token=token,expires_at=s,created_at=d,updated_at=i";
+  Outcome outcome = ImportText(
+      "SET TIME_ZONE='+00:00';CREATE TABLE t (token text, s timestamp NULL, d datetime(3), i int);"
+      "INSERT INTO t VALUES ('a',NULL,NULL,NULL);",
+      options);
+  std::vector<std::string> readings;
+  for (const FieldUse& use : outcome.table().table.fields) readings.push_back(use.reading);
+  EXPECT_THAT(readings,
+              ElementsAre("in clear; kept as sha256", "timestamp in +00:00 (as the dump says)",
+                          "datetime in UTC (not told otherwise)",
+                          "int, epoch seconds, or milliseconds above 100000000000"));
+}
+
+TEST(OtherTimesTest, AreLeftOutWhenOfNoUse) {
+  Outcome outcome = ImportMapped(
+      "INSERT INTO t (token,c,u,l,n) VALUES ('a','2031-01-01','x','0000-00-00','-1'),"
+      "('b',NULL,NULL,NULL,'5');",
+      "token=token,created_at=c,updated_at=u,last_used_at=l,use_count=n");
+  ASSERT_EQ(outcome.rows().size(), 2u);
+  EXPECT_THAT(outcome.rows()[0].created_at_ms, Optional(1924992000000u));
+  EXPECT_EQ(outcome.rows()[0].updated_at_ms, std::nullopt);
+  EXPECT_EQ(outcome.rows()[0].last_used_at_ms, std::nullopt);
+  EXPECT_EQ(outcome.rows()[0].use_count, 0u);
+  EXPECT_EQ(outcome.rows()[1].use_count, 5u);
+  std::vector<std::string> left_out;
+  for (const TableReport::LeftOut& field : outcome.table().left_out) {
+    left_out.push_back(field.field + ":" + std::to_string(field.rows));
+  }
+  EXPECT_THAT(left_out, ElementsAre("updated_at:1", "use_count:1"));
+}
+
+// Revocation
+
+TEST(RevokedTest, IsToldByFlagsOfAnyKind) {
+  auto state = [](const std::string& type, const std::string& value, const std::string& field) {
+    Outcome outcome = ImportOneRow("token text, f " + type, "'a'," + value, "token=token," + field);
+    if (outcome.rows().empty()) return outcome.refusals()[0];
+    return outcome.rows()[0].revoked ? "revoked"s : "live"s;
+  };
+  for (const auto& [type, value] :
+       std::vector<std::pair<std::string, std::string>>{{"tinyint(1)", "1"},
+                                                        {"tinyint(1)", "'1'"},
+                                                        {"tinyint", "-1"},
+                                                        {"bit(1)", "_binary '\x01'"},
+                                                        {"bit(1)", "'\x01'"},
+                                                        {"bit(1)", "0x01"},
+                                                        {"bit(1)", "b'1'"},
+                                                        {"bit(8)", "'0'"},
+                                                        {"bool", "TRUE"},
+                                                        {"varchar(5)", "'true'"},
+                                                        {"char(1)", "'Y'"},
+                                                        {"enum('t','f')", "'t'"}}) {
+    EXPECT_EQ(state(type, value, "revoked=f"), "revoked") << type << value;
+    EXPECT_EQ(state(type, value, "active=f"), "live") << type << value;
+  }
+  for (const auto& [type, value] :
+       std::vector<std::pair<std::string, std::string>>{{"tinyint(1)", "0"},
+                                                        {"tinyint(1)", "'0'"},
+                                                        {"bit(1)", "_binary '\\0'"},
+                                                        {"bit(1)", "'\\0'"},
+                                                        {"bit(1)", "0x00"},
+                                                        {"bit(1)", "b'0'"},
+                                                        {"bit(4)", "''"},
+                                                        {"bool", "FALSE"},
+                                                        {"varchar(5)", "'No'"},
+                                                        {"varchar(5)", "''"},
+                                                        {"tinyint", "NULL"}}) {
+    EXPECT_EQ(state(type, value, "revoked=f"), "live") << type << value;
+    EXPECT_EQ(state(type, value, "active=f"), "revoked") << type << value;
+  }
+  EXPECT_EQ(state("varchar(9)", "'maybe'", "revoked=f"), "bad_flag:1");
+  EXPECT_EQ(state("int", "'x'", "revoked=f"), "bad_flag:1");
+
+  EXPECT_EQ(state("datetime", "NULL", "revoked_at=f"), "live");
+  EXPECT_EQ(state("datetime", "'0000-00-00 00:00:00'", "revoked_at=f"), "live");
+  EXPECT_EQ(state("int", "0", "revoked_at=f"), "live");
+  EXPECT_EQ(state("datetime", "'2020-01-01 00:00:00'", "revoked_at=f"), "revoked");
+  EXPECT_EQ(state("datetime", "'2099-01-01 00:00:00'", "revoked_at=f"), "revoked");
+  EXPECT_EQ(state("datetime", "'garbage'", "revoked_at=f"), "revoked");
+
+  EXPECT_EQ(state("varchar(9)", "'active'", "status=f"), "live");
+  EXPECT_EQ(state("varchar(9)", "'Revoked'", "status=f"), "revoked");
+  EXPECT_EQ(state("varchar(9)", "'pending'", "status=f"), "bad_flag:1");
+  EXPECT_EQ(state("varchar(9)", "NULL", "status=f"), "bad_flag:1");
+  EXPECT_EQ(state("varchar(9)", "'on'", "status=f:on/OK"), "live");
+  EXPECT_EQ(state("varchar(9)", "'ok'", "status=f:on/OK"), "live");
+  EXPECT_EQ(state("varchar(9)", "'active'", "status=f:on/OK"), "revoked");
+  EXPECT_EQ(state("varchar(9)", "NULL", "status=f:on/OK"), "revoked");
+}
+
+TEST(RevokedTest, HoldsWhenAnyColumnSaysSo) {
+  Outcome outcome = ImportMapped(
+      "INSERT INTO t (token,r,s,d) VALUES ('a',0,'active',NULL),('b',1,'active',NULL),"
+      "('c',0,'revoked',NULL),('d',0,'active','2020-01-01');",
+      "token=token,revoked=r,status=s,revoked_at=d");
+  std::vector<bool> revoked;
+  for (const GotRow& row : outcome.rows()) revoked.push_back(row.revoked);
+  EXPECT_THAT(revoked, ElementsAre(false, true, true, true));
+  EXPECT_EQ(outcome.table().rows_revoked, 3u);
+}
+
+// Owners, names, scopes
+
+TEST(OwnerTest, IsTextOrNumberOrBytes) {
+  std::string longest(1024, 'o');
+  Outcome outcome = ImportMapped(
+      "INSERT INTO t (token,o) VALUES ('a',18446744073709551615),('b','x y'),"
+      "('c',''),('d',NULL),('e',0x00ff),('f','" +
+          longest + "'),('g','" + longest + "o'),('h','\xff');",
+      "token=token,owner=o");
+  ASSERT_EQ(outcome.rows().size(), 6u);
+  EXPECT_THAT(outcome.rows()[0].owner, Optional("18446744073709551615"s));
+  EXPECT_THAT(outcome.rows()[1].owner, Optional("x y"s));
+  EXPECT_THAT(outcome.rows()[2].owner, Optional(""s));
+  EXPECT_EQ(outcome.rows()[3].owner, std::nullopt);
+  EXPECT_THAT(outcome.rows()[4].owner, Optional("00ff"s));
+  EXPECT_THAT(outcome.rows()[5].owner, Optional(longest));
+  EXPECT_THAT(outcome.refusals(), ElementsAre("owner_too_long:1", "bad_text:1"));
+  EXPECT_EQ(ImportOneRow("token text, o varbinary(9)", "'a','bc'", "token=token,owner=o:hex")
+                .rows()[0]
+                .owner,
+            "6263");
+  EXPECT_EQ(ImportOneRow("token text, o binary(2)", "'a','bc'", "token=token,owner=o:text")
+                .rows()[0]
+                .owner,
+            "bc");
+}
+
+TEST(ScopesTest, AreRefusedWhenNotUnderstood) {
+  Outcome outcome = ImportMapped(
+      "INSERT INTO t (token,s) VALUES ('a','r w'),('b','[\\\"x\\\"]'),('c',NULL),('d','[1]');",
+      "token=token,scopes=s");
+  ASSERT_EQ(outcome.rows().size(), 3u);
+  EXPECT_THAT(outcome.rows()[0].scopes, ElementsAre("r", "w"));
+  EXPECT_THAT(outcome.rows()[1].scopes, ElementsAre("x"));
+  EXPECT_THAT(outcome.rows()[2].scopes, IsEmpty());
+  EXPECT_THAT(outcome.refusals(), ElementsAre("bad_scopes:1"));
+}
+
+}  // namespace
+}  // namespace tokend

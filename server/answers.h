@@ -1,0 +1,23 @@
+// Pieces of answers that several methods share.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "protocol/msgpack.h"
+#include "storage/store.h"
+#include "storage/token_table.h"
+
+namespace tokend {
+
+// nil for kNever.
+void WriteExpiry(uint64_t expires_at_ms, msgpack_io::Writer* out);
+
+// One verdict as validate answers it: [true, expires_at, owner, scopes], [false, "unknown"] and so
+// on; [nil, "unavailable"] for kUnavailable.
+void WriteVerdict(const Lookup& lookup, msgpack_io::Writer* out);
+
+// The same from the disk's answer.
+void WriteDiskVerdict(const Store::DiskVerdict& verdict, msgpack_io::Writer* out);
+
+}  // namespace tokend

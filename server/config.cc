@@ -1,0 +1,241 @@
+#include "server/config.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <set>
+
+#include "protocol/params.h"
+#include "protocol/token.h"
+#include "server/endpoint.h"
+
+namespace tokend {
+namespace {
+
+constexpr uint64_t kMiB = 1 << 20;
+constexpr uint64_t kGiB = 1 << 30;
+constexpr uint64_t kDayMs = 24ull * 3600 * 1000;
+constexpr uint64_t kYearMs = 366 * kDayMs;
+
+// name, member, min, max, choices, meaning. Times are milliseconds, sizes bytes, as the names say.
+constexpr auto kSettings = std::to_array<Setting>({
+    {"data_dir", &Config::data_dir, 0, 0, "",
+     "Directory of the data; made if missing. One server at a time holds it"},
+    {"listen", &Config::listen, 0, 0, "",
+     "MessagePack-RPC over TCP: HOST:PORT, several with commas, [IPv6]:PORT, port 0 = any free "
+     "one, "
+     "off = none"},
+    {"unix", &Config::unix_path, 0, 0, "",
+     "MessagePack-RPC on a unix socket: its path, auto = DATA_DIR/tokend.sock, off = none"},
+    {"http", &Config::http, 0, 0, "", "HTTP (/livez, /readyz): as listen"},
+    {"threads", &Config::threads, 0, 256, "", "Event loops; 0 = one for each CPU"},
+    {"backlog", &Config::backlog, 1, 65535, "",
+     "Connections that the kernel holds for each listener until they are accepted"},
+
+    {"log_level", &Config::log_level, 0, 0, "debug|info|warning|error|off",
+     "Least severe log lines that are written"},
+    {"log_format", &Config::log_format, 0, 0, "text|json", "Shape of log lines on stderr"},
+
+    {"connections_max", &Config::connections_max, 1, 10'000'000, "",
+     "Open connections of all listeners; each takes a file descriptor and about 1 KiB"},
+    {"idle_timeout_ms", &Config::idle_timeout_ms, 0, kYearMs, "",
+     "A connection that sends nothing for so long is closed; 0 = never, since gateways keep "
+     "theirs"},
+    {"message_timeout_ms", &Config::message_timeout_ms, 100, kDayMs, "",
+     "A message that has begun must be whole after so long"},
+    {"write_timeout_ms", &Config::write_timeout_ms, 100, kDayMs, "",
+     "A connection that takes none of its answers for so long is closed"},
+    {"drain_ms", &Config::drain_ms, 0, kDayMs, "",
+     "How long SIGTERM waits for requests under way to be answered"},
+    {"message_bytes_max", &Config::message_bytes_max, 128 << 10, kGiB, "",
+     "Longest message, taken or sent"},
+    {"nesting_max", &Config::nesting_max, 8, 64, "", "Deepest nesting in a message"},
+    {"many_max", &Config::many_max, 1, 1'000'000, "",
+     "Elements in validate_many, insert_many and import_rows"},
+    {"pipeline_max", &Config::pipeline_max, 1, 1'000'000, "",
+     "Requests of a connection that wait for the disk; at the bound it is read no further until "
+     "some are answered"},
+    {"output_bytes_max", &Config::output_bytes_max, 4096, kGiB, "",
+     "Answers held for a connection that does not take them; at the bound it is read no further"},
+    {"buffer_bytes_max", &Config::buffer_bytes_max, kMiB, 1024 * kGiB, "",
+     "Unfinished messages and untaken answers of all connections; beyond, the connection that "
+     "asks for more is closed"},
+    {"http_header_bytes_max", &Config::http_header_bytes_max, 1024, kMiB, "",
+     "Longest header of an HTTP request"},
+
+    {"query_threads", &Config::query_threads, 1, 64, "",
+     "Threads for get, list, count and stats, which may read the disk"},
+    {"query_queue_max", &Config::query_queue_max, 1, 1'000'000, "",
+     "Queries that wait for such a thread; beyond: busy"},
+
+    {"sync", &Config::sync, 0, 0, "",
+     "Whether a write is on disk (fsync) before it is acknowledged; false loses acknowledged "
+     "writes with the power"},
+    {"memory_bytes_max", &Config::memory_bytes_max, 0, 1024 * kGiB, "",
+     "Memory for tokens; at the bound inserts are refused; 0 = no bound"},
+    {"tokens_max", &Config::tokens_max, 1024, 1ull << 32, "",
+     "Tokens that address space is reserved for; memory is taken as they come"},
+    {"queue_mutations_max", &Config::queue_mutations_max, 1, 100'000'000, "",
+     "Writes that wait for the disk; beyond: busy"},
+    {"queue_bytes_max", &Config::queue_bytes_max, kMiB, 64 * kGiB, "",
+     "Bytes of writes that wait for the disk; beyond: busy"},
+    {"load_threads", &Config::load_threads, 1, 64, "", "Threads that load the tokens at start"},
+    {"retention_ms", &Config::retention_ms, 0, 100 * kYearMs, "",
+     "How long expired records stay on disk"},
+    {"clock_gap_accept_ms", &Config::clock_gap_accept_ms, 0, kYearMs, "",
+     "A jump of the wall clock is believed after so long when disk space is reclaimed"},
+    {"usage_flush_interval_ms", &Config::usage_flush_interval_ms, 100, kDayMs, "",
+     "How often last_used_at and use_count are written; a crash loses so much of them"},
+    {"block_cache_bytes", &Config::block_cache_bytes, kMiB, 1024 * kGiB, "",
+     "Cache for records that get and list read"},
+    {"write_buffer_bytes", &Config::write_buffer_bytes, kMiB, 64 * kGiB, "",
+     "Memory for writes that RocksDB has not sorted into files yet"},
+});
+
+bool IsChoice(std::string_view choices, std::string_view text) {
+  while (!choices.empty()) {
+    const size_t bar = std::min(choices.find('|'), choices.size());
+    if (choices.substr(0, bar) == text) return true;
+    choices.remove_prefix(std::min(bar + 1, choices.size()));
+  }
+  return false;
+}
+
+Status Wrong(std::string_view setting, std::string_view rule) {
+  return Status(ErrorCode::kBadParams, fmt::format("{}: {}", setting, rule));
+}
+
+Status CheckListen(std::string_view name, const std::string& text) {
+  std::vector<Endpoint> endpoints;
+  const Status status = ResolveEndpoints(text, &endpoints);
+  if (!status.ok()) return Wrong(name, status.message());
+  for (const Endpoint& endpoint : endpoints) {
+    if (!endpoint.IsLoopback()) {
+      return Wrong(name, fmt::format("{} is not a loopback address, and there is no access control "
+                                     "yet to guard it; use 127.0.0.1 or [::1]",
+                                     endpoint.ToString()));
+    }
+  }
+  return Status::Ok();
+}
+
+void AppendTomlString(std::string_view text, std::string* out) {
+  out->push_back('"');
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out->push_back('\\');
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+      fmt::format_to(std::back_inserter(*out), "\\u{:04X}", static_cast<unsigned char>(c));
+    } else {
+      out->push_back(c);
+    }
+  }
+  out->push_back('"');
+}
+
+}  // namespace
+
+std::string Config::UnixSocketPath() const {
+  if (unix_path == "off") return {};
+  if (unix_path == "auto") return data_dir + "/tokend.sock";
+  return unix_path;
+}
+
+std::string Setting::Flag() const {
+  std::string flag = "--" + std::string(name);
+  std::replace(flag.begin() + 2, flag.end(), '_', '-');
+  return flag;
+}
+
+std::string Setting::Environment() const {
+  std::string variable = "TOKEND_" + std::string(name);
+  for (char& c : variable) {
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+  }
+  return variable;
+}
+
+std::string Setting::Text(const Config& config) const {
+  if (const auto* text = std::get_if<std::string Config::*>(&member)) return config.*(*text);
+  if (const auto* number = std::get_if<uint64_t Config::*>(&member)) {
+    return std::to_string(config.*(*number));
+  }
+  return config.*std::get<bool Config::*>(member) ? "true" : "false";
+}
+
+Status Setting::Set(std::string_view text, Config* config) const {
+  if (const auto* string_member = std::get_if<std::string Config::*>(&member)) {
+    if (!choices.empty() && !IsChoice(choices, text)) {
+      return Status(ErrorCode::kBadParams, fmt::format("must be one of {}", choices));
+    }
+    if (text.empty()) return Status(ErrorCode::kBadParams, "must not be empty");
+    if (text.find('\0') != std::string_view::npos) {
+      return Status(ErrorCode::kBadParams, "must not hold a zero byte");
+    }
+    config->*(*string_member) = std::string(text);
+    return Status::Ok();
+  }
+  if (const auto* number_member = std::get_if<uint64_t Config::*>(&member)) {
+    uint64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size() || value < min || value > max) {
+      return Status(ErrorCode::kBadParams,
+                    fmt::format("must be a whole number from {} to {}", min, max));
+    }
+    config->*(*number_member) = value;
+    return Status::Ok();
+  }
+  if (text != "true" && text != "false") {
+    return Status(ErrorCode::kBadParams, "must be true or false");
+  }
+  config->*std::get<bool Config::*>(member) = text == "true";
+  return Status::Ok();
+}
+
+std::span<const Setting> Settings() { return kSettings; }
+
+const Setting* FindSetting(std::string_view name) {
+  const auto found = std::find_if(kSettings.begin(), kSettings.end(),
+                                  [&](const Setting& setting) { return setting.name == name; });
+  return found == kSettings.end() ? nullptr : &*found;
+}
+
+Status CheckConfig(const Config& config) {
+  if (Status status = CheckListen("listen", config.listen); !status.ok()) return status;
+  if (Status status = CheckListen("http", config.http); !status.ok()) return status;
+  if (Status status = CheckUnixPath(config.UnixSocketPath()); !status.ok()) {
+    return Wrong("unix", status.message());
+  }
+  if (config.buffer_bytes_max < 2 * config.message_bytes_max) {
+    return Wrong("buffer_bytes_max", "must be at least twice message_bytes_max");
+  }
+  std::set<std::string_view> names;
+  for (const NamespaceConfig& space : config.namespaces) {
+    if (!names.insert(space.name).second) {
+      return Wrong("namespace", fmt::format("{} is there twice", QuoteName(space.name)));
+    }
+  }
+  return Status::Ok();
+}
+
+std::string ConfigToToml(const Config& config) {
+  std::string out;
+  for (const Setting& setting : kSettings) {
+    fmt::format_to(std::back_inserter(out), "{} = ", setting.name);
+    if (std::holds_alternative<std::string Config::*>(setting.member)) {
+      AppendTomlString(setting.Text(config), &out);
+    } else {
+      out.append(setting.Text(config));
+    }
+    out.push_back('\n');
+  }
+  for (const NamespaceConfig& space : config.namespaces) {
+    out.append("\n[[namespace]]\nname = ");
+    AppendTomlString(space.name, &out);
+    fmt::format_to(std::back_inserter(out), "\nscheme = \"{}\"\n", DigestSchemeName(space.scheme));
+  }
+  return out;
+}
+
+}  // namespace tokend

@@ -1,0 +1,226 @@
+// Where settings come from: file, environment, flags.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <optional>
+#include <sstream>
+
+#define TOML_HEADER_ONLY 1
+#include <toml++/toml.h>
+
+#include "protocol/msgpack.h"
+#include "protocol/params.h"
+#include "server/config.h"
+#include "tokend_version.h"
+
+namespace tokend {
+namespace {
+
+constexpr std::string_view kEnvironmentPrefix = "TOKEND_";
+constexpr int kExitWrongSettings = 2;
+
+Status At(const std::string& path, const toml::node& node, std::string_view what) {
+  return Status(ErrorCode::kBadParams,
+                fmt::format("{}:{}: {}", path, node.source().begin.line, what));
+}
+
+// The value as a flag would give it, if its type fits the setting.
+std::optional<std::string> TextOf(const toml::node& node, const Setting& setting) {
+  if (std::holds_alternative<std::string Config::*>(setting.member)) {
+    const auto* text = node.as_string();
+    return text ? std::optional<std::string>(text->get()) : std::nullopt;
+  }
+  if (std::holds_alternative<uint64_t Config::*>(setting.member)) {
+    const auto* number = node.as_integer();
+    return number ? std::optional<std::string>(std::to_string(number->get())) : std::nullopt;
+  }
+  const auto* boolean = node.as_boolean();
+  return boolean ? std::optional<std::string>(boolean->get() ? "true" : "false") : std::nullopt;
+}
+
+std::string_view TypeRule(const Setting& setting) {
+  if (std::holds_alternative<std::string Config::*>(setting.member)) return "must be a string";
+  if (std::holds_alternative<uint64_t Config::*>(setting.member)) return "must be a whole number";
+  return "must be true or false";
+}
+
+// By the wire's own rule: as the parameter that it will be.
+Status CheckNamespaceName(std::string_view name) {
+  TokenParams params;
+  params.token.token = "any";
+  params.namespace_name = name;
+  std::string encoded;
+  msgpack_io::Writer writer(&encoded);
+  Encode(params, &writer);
+  return DecodeToken(encoded, &params);
+}
+
+Status ReadNamespaceTable(const std::string& path, const toml::node& node, Config* config) {
+  const toml::table* table = node.as_table();
+  if (table == nullptr) return At(path, node, "namespace: must be written as [[namespace]]");
+  NamespaceConfig space;
+  for (const auto& [key, value] : *table) {
+    const auto* text = value.as_string();
+    if (key == "name" && text != nullptr) {
+      space.name = text->get();
+    } else if (key == "scheme" && text != nullptr) {
+      const std::optional<DigestScheme> scheme = ParseDigestScheme(text->get());
+      if (!scheme) return At(path, value, "scheme: must be sha256 or sha256-after-bar");
+      space.scheme = *scheme;
+    } else if (key == "name" || key == "scheme") {
+      return At(path, value, fmt::format("{}: must be a string", key.str()));
+    } else {
+      return At(
+          path, value,
+          fmt::format("{}: no such key in [[namespace]], which has name and scheme", key.str()));
+    }
+  }
+  if (space.name.empty()) return At(path, node, "name: missing in [[namespace]]");
+  if (Status status = CheckNamespaceName(space.name); !status.ok()) {
+    return At(path, node, status.message());
+  }
+  config->namespaces.push_back(std::move(space));
+  return Status::Ok();
+}
+
+Status MergeTable(const std::string& path, const toml::table& table, Config* config) {
+  for (const auto& [key, value] : table) {
+    if (key == "namespace") {
+      const toml::array* spaces = value.as_array();
+      if (spaces == nullptr) return At(path, value, "namespace: must be written as [[namespace]]");
+      for (const toml::node& space : *spaces) {
+        if (Status status = ReadNamespaceTable(path, space, config); !status.ok()) return status;
+      }
+      continue;
+    }
+    const Setting* setting = FindSetting(key.str());
+    if (setting == nullptr) return At(path, value, fmt::format("{}: no such setting", key.str()));
+    const std::optional<std::string> text = TextOf(value, *setting);
+    if (!text) return At(path, value, fmt::format("{}: {}", key.str(), TypeRule(*setting)));
+    if (Status status = setting->Set(*text, config); !status.ok()) {
+      return At(path, value, fmt::format("{}: {}", key.str(), status.message()));
+    }
+  }
+  return Status::Ok();
+}
+
+// Describes one setting in --help.
+std::string HelpLine(const Setting& setting) {
+  std::string line(setting.meaning);
+  if (std::holds_alternative<uint64_t Config::*>(setting.member)) {
+    fmt::format_to(std::back_inserter(line), " ({} to {})", setting.min, setting.max);
+  } else if (!setting.choices.empty()) {
+    fmt::format_to(std::back_inserter(line), " ({})", setting.choices);
+  }
+  fmt::format_to(std::back_inserter(line), " [{}]", setting.Text(Config()));
+  return line;
+}
+
+ConfigResult Exit(int code, std::string out, std::string err) {
+  ConfigResult result;
+  result.next = ConfigResult::Next::kExit;
+  result.exit_code = code;
+  result.out = std::move(out);
+  result.err = std::move(err);
+  return result;
+}
+
+ConfigResult Refuse(const std::string& message) {
+  return Exit(kExitWrongSettings, "", fmt::format("tokend: {}\n", message));
+}
+
+}  // namespace
+
+Status ReadConfigFile(const std::string& path, Config* config) {
+  try {
+    return MergeTable(path, toml::parse_file(path), config);
+  } catch (const toml::parse_error& error) {
+    const auto line = error.source().begin.line;
+    if (line == 0) {
+      return Status(ErrorCode::kBadParams, fmt::format("{}: {}", path, error.description()));
+    }
+    return Status(ErrorCode::kBadParams, fmt::format("{}:{}: {}", path, line, error.description()));
+  }
+}
+
+ConfigResult ReadConfig(const std::vector<std::string>& args,
+                        const std::map<std::string, std::string>& environment) {
+  CLI::App app(
+      "tokend: a token validation server. Each setting may also stand in the TOML file of --config "
+      "(log_level) and in the environment (TOKEND_LOG_LEVEL); flags win over the environment, and "
+      "that over the file. Defaults stand in brackets.",
+      "tokend");
+  app.set_version_flag("--version", "tokend " TOKEND_VERSION);
+  std::string file;
+  CLI::Option* file_option =
+      app.add_option("--config", file, "The TOML file; TOKEND_CONFIG in the environment")
+          ->type_name("FILE");
+  bool check_only = false;
+  app.add_flag("--check-config", check_only,
+               "Print the effective settings and leave: 0 if they are right, 2 if not");
+  std::map<std::string_view, std::string> flags;
+  std::vector<std::pair<const Setting*, CLI::Option*>> flag_options;
+  for (const Setting& setting : Settings()) {
+    flag_options.emplace_back(
+        &setting,
+        app.add_option(setting.Flag(), flags[setting.name], HelpLine(setting))
+            ->type_name(std::holds_alternative<uint64_t Config::*>(setting.member) ? "N" : "TEXT")
+            ->group("Settings"));
+  }
+
+  try {
+    // CLI11 takes them from the back.
+    app.parse(std::vector<std::string>(args.rbegin(), args.rend()));
+  } catch (const CLI::ParseError& error) {
+    std::ostringstream out, err;
+    const int code = app.exit(error, out, err);
+    return Exit(code == 0 ? 0 : kExitWrongSettings, out.str(), err.str());
+  }
+
+  ConfigResult result;
+  Config& config = result.config;
+  if (file_option->count() == 0) {
+    if (const auto found = environment.find("TOKEND_CONFIG"); found != environment.end()) {
+      file = found->second;
+    }
+  }
+  if (!file.empty()) {
+    if (Status status = ReadConfigFile(file, &config); !status.ok()) {
+      return Refuse(status.message());
+    }
+  } else if (file_option->count() > 0) {
+    return Refuse("--config: must name a file");
+  }
+
+  for (const Setting& setting : Settings()) {
+    const auto found = environment.find(setting.Environment());
+    if (found == environment.end()) continue;
+    if (Status status = setting.Set(found->second, &config); !status.ok()) {
+      return Refuse(fmt::format("{}: {}", found->first, status.message()));
+    }
+  }
+  for (const auto& variable : environment) {
+    const std::string& name = variable.first;
+    if (!std::string_view(name).starts_with(kEnvironmentPrefix) || name == "TOKEND_CONFIG")
+      continue;
+    const auto known = [&](const Setting& setting) { return setting.Environment() == name; };
+    // Not an error: an orchestrator may put names of its own there (Kubernetes does for a service
+    // that is called tokend).
+    if (std::none_of(Settings().begin(), Settings().end(), known)) {
+      result.warnings.push_back(fmt::format("{} in the environment is no setting", name));
+    }
+  }
+
+  for (const auto& [setting, option] : flag_options) {
+    if (option->count() == 0) continue;
+    if (Status status = setting->Set(flags[setting->name], &config); !status.ok()) {
+      return Refuse(fmt::format("{}: {}", setting->Flag(), status.message()));
+    }
+  }
+
+  if (Status status = CheckConfig(config); !status.ok()) return Refuse(status.message());
+  if (check_only) return Exit(0, ConfigToToml(config), "");
+  return result;
+}
+
+}  // namespace tokend

@@ -1,0 +1,43 @@
+// What a loop counts. Each counter has one writer, its loop, and any thread may read it.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace tokend {
+
+class Counter {
+ public:
+  // One writer, so a load and a store do: no locked instruction on the read path. Relaxed: a number
+  // that says nothing about any other memory.
+  void Add(uint64_t n = 1) {
+    value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
+  void Subtract(uint64_t n = 1) { Add(~n + 1); }
+  uint64_t value() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint64_t> value_{0};
+};
+
+inline constexpr size_t kMethodsMax = 32;
+
+// A cache line of its own, so that loops do not slow each other down by counting.
+struct alignas(64) LoopCounters {
+  Counter connections;  // open now
+  Counter connections_total;
+  Counter connections_refused;  // over connections_max
+  Counter timeouts;             // closed by idle, message or write time-out
+  Counter bytes_in, bytes_out;
+  Counter requests, notifications;
+  Counter errors;  // requests answered with an error
+  Counter notifications_failed;
+  Counter protocol_errors;  // connections closed for what they sent
+  Counter http_requests;
+  std::array<Counter, 5> verdicts;           // by Verdict
+  std::array<Counter, kMethodsMax> methods;  // requests and notifications, by MethodIndex
+};
+
+}  // namespace tokend

@@ -1,0 +1,63 @@
+#include "server/dispatcher.h"
+
+#include "server/loop.h"
+#include "server/rpc_connection.h"
+#include "server/validate_frame.h"
+
+namespace tokend {
+
+void NamespaceCache::Load(uint64_t version) {
+  // The version first: what is loaded is at least as new, and a change in between shows at the next
+  // Refresh().
+  version_ = version;
+  namespaces_ = store_.namespaces();
+  by_name_.clear();
+  for (const auto& [name, info] : *namespaces_) by_name_.emplace(name, &info);
+  const auto found = by_name_.find(kDefaultNamespace);
+  default_ = found == by_name_.end() ? nullptr : found->second;
+}
+
+Dispatcher::Dispatcher(Loop& loop, ServerContext& server)
+    : loop_(loop), server_(server), namespaces_(server.store), reader_(server.store.table()) {}
+
+size_t Dispatcher::TryValidate(std::string_view bytes) {
+  static const Method* const kValidate = FindMethod("validate");
+  static const size_t kValidateIndex = MethodIndex(*kValidate);
+
+  ValidateFrame frame;
+  const size_t size = ReadValidateFrame(bytes, &frame);
+  if (size == 0) return 0;
+  const NamespaceInfo* space = namespaces_.Find(frame.namespace_name);
+  if (space == nullptr) return 0;
+  loop_.counters().requests.Add();
+  loop_.counters().methods[kValidateIndex].Add();
+  batch_.Add({frame.msgid, false, kValidate}, space->id, KeyOf(frame.token, space->scheme));
+  return size;
+}
+
+void Dispatcher::Dispatch(RpcConnection& connection, const Frame& frame) {
+  const bool is_notification = frame.result == FrameResult::kNotification;
+  (is_notification ? loop_.counters().notifications : loop_.counters().requests).Add();
+  const Method* method = FindMethod(frame.method);
+  const RequestTag tag{frame.msgid, is_notification, method};
+  if (method == nullptr) {
+    connection.AnswerError(tag, Status(ErrorCode::kUnknownMethod,
+                                       "method: " + QuoteName(frame.method) + " is not one"));
+    return;
+  }
+  loop_.counters().methods[MethodIndex(*method)].Add();
+  Call call{*this, connection, tag, frame.params};
+  method->handler(call);
+}
+
+void Dispatcher::NotificationFailed(const Method* method, const Status& error) {
+  loop_.counters().notifications_failed.Add();
+  uint64_t held_back = 0;
+  if (!log_limiter_.Allow(server_.clock.SteadyMs(), &held_back)) return;
+  // The error's message stays out: it may repeat a name that the peer has sent.
+  server_.log.Warning("notification_failed", {{"method", method ? method->name : "unknown"},
+                                              {"code", ErrorCodeName(error.code())},
+                                              {"more_like_it", held_back}});
+}
+
+}  // namespace tokend

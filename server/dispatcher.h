@@ -1,0 +1,122 @@
+// From messages to handlers: what one loop needs to answer requests.
+//
+// Loop thread only. A read's messages go through TryValidate() or Dispatch() between Begin() and
+// End(); its validates are gathered and looked up together by End() (or before, if they are many).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "protocol/digest.h"
+#include "protocol/params.h"
+#include "protocol/rpc.h"
+#include "server/context.h"
+#include "server/methods.h"
+#include "server/validate_batch.h"
+#include "storage/store.h"
+
+namespace tokend {
+
+class Loop;
+class RpcConnection;
+
+// The store's namespaces as this loop last saw them; asked for again only when they have changed.
+class NamespaceCache {
+ public:
+  explicit NamespaceCache(Store& store) : store_(store) {}
+
+  void Refresh() {
+    if (const uint64_t version = store_.namespaces_version(); version != version_) Load(version);
+  }
+  // Null if there is none of that name.
+  const NamespaceInfo* Find(std::string_view name) const {
+    if (default_ != nullptr && name == kDefaultNamespace) return default_;
+    const auto found = by_name_.find(name);
+    return found == by_name_.end() ? nullptr : found->second;
+  }
+
+ private:
+  void Load(uint64_t version);
+
+  Store& store_;
+  uint64_t version_ = UINT64_MAX;
+  std::shared_ptr<const NamespaceMap> namespaces_;
+  // Views into *namespaces_: a look-up by view needs no string of its own.
+  std::unordered_map<std::string_view, const NamespaceInfo*> by_name_;
+  const NamespaceInfo* default_ = nullptr;
+};
+
+// This loop's TokenTable::Reader. Online from the first look-up after a sleep: libuv runs its I/O
+// callbacks inside the wait itself, so there is no single place after a sleep to go online at.
+class TableReader {
+ public:
+  explicit TableReader(TokenTable& table) : table_(table), reader_(&table) { Sleep(); }
+
+  void Find(std::span<Lookup> lookups, uint64_t now_ms) {
+    if (!online_) reader_.GoOnline();
+    online_ = true;
+    table_.FindBatch(&reader_, lookups, now_ms);
+  }
+  // Every view that Find() gave is done with.
+  void Quiesce() {
+    if (online_) reader_.Quiesce();
+  }
+  void Sleep() {
+    if (online_) reader_.GoOffline();
+    online_ = false;
+  }
+
+ private:
+  TokenTable& table_;
+  TokenTable::Reader reader_;
+  bool online_ = true;  // as a new Reader is
+};
+
+class Dispatcher {
+ public:
+  Dispatcher(Loop& loop, ServerContext& server);
+
+  void Begin() { namespaces_.Refresh(); }
+  // Gathers the validate at the front of `bytes` if it has the common form, and gives its size;
+  // else 0, and ReadFrame must see to it.
+  size_t TryValidate(std::string_view bytes);
+  // A request or a notification.
+  void Dispatch(RpcConnection& connection, const Frame& frame);
+  // Looks up what has been gathered and answers it.
+  void RunValidates(RpcConnection& connection) {
+    if (!batch_.empty()) batch_.Run(connection);
+  }
+  // The loop is about to sleep.
+  void Sleep() { reader_.Sleep(); }
+
+  // --- for handlers ---
+  Loop& loop() { return loop_; }
+  ServerContext& server() { return server_; }
+  NamespaceCache& namespaces() { return namespaces_; }
+  TableReader& reader() { return reader_; }
+  ValidateBatch& batch() { return batch_; }
+  TokenKey KeyOf(const TokenRef& token, DigestScheme scheme) {
+    return token.is_key ? token.key : digester_.Digest(scheme, token.token);
+  }
+  // Reused by the handler of validate_many, so that it allocates nothing in steady state.
+  TokensParams& tokens_params() { return tokens_params_; }
+  // Counts a notification that could not be done, and logs some of them.
+  void NotificationFailed(const Method* method, const Status& error);
+
+ private:
+  Loop& loop_;
+  ServerContext& server_;
+  NamespaceCache namespaces_;
+  Digester digester_;
+  TableReader reader_;
+  ValidateBatch batch_;
+  TokensParams tokens_params_;
+  LogLimiter log_limiter_;
+};
+
+}  // namespace tokend

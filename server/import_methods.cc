@@ -1,0 +1,120 @@
+// import_begin, import_rows, import_end.
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "protocol/params.h"
+#include "server/dispatcher.h"
+#include "server/loop.h"
+#include "server/rpc_connection.h"
+#include "server/write_request.h"
+
+namespace tokend {
+namespace {
+
+void WriteImportId(const WriteRequest& request, msgpack_io::Writer& out) {
+  out.Str(request.outcomes[0].import_id);
+}
+
+void WriteTotals(const WriteRequest& request, msgpack_io::Writer& out) {
+  const Outcome& outcome = request.outcomes[0];
+  out.MapHeader(4);
+  out.Str("taken");
+  out.Uint(outcome.taken);
+  out.Str("replaced");
+  out.Uint(outcome.replaced);
+  out.Str("unchanged");
+  out.Uint(outcome.unchanged);
+  out.Str("refused");
+  out.Uint(outcome.refused);
+}
+
+ImportedRow MakeRow(Call& call, const ImportRow& row, const std::string& namespace_name,
+                    DigestScheme scheme) {
+  ImportedRow imported;
+  imported.scheme = StatedScheme(row.token, scheme);
+  imported.has_updated_at = row.updated_at_ms.has_value();
+  Record& record = imported.record;
+  record.key = call.dispatcher.KeyOf(row.token, scheme);
+  record.namespace_name = namespace_name;
+  record.source_id = std::string(row.source_id);
+  if (row.owner) record.owner = std::string(*row.owner);
+  if (row.name) record.name = std::string(*row.name);
+  record.scopes.assign(row.scopes.begin(), row.scopes.end());
+  record.created_at_ms = row.created_at_ms.value_or(0);
+  record.updated_at_ms = row.updated_at_ms.value_or(0);
+  record.expires_at_ms = row.expires_at_ms;
+  record.last_used_at_ms = row.last_used_at_ms;
+  record.use_count = row.use_count;
+  record.revoked = row.revoked;
+  record.attributes = std::string(row.attributes);
+  return imported;
+}
+
+}  // namespace
+
+void HandleImportBegin(Call& call) {
+  ImportBeginParams params;
+  if (Status status = DecodeImportBegin(call.params, &params); !status.ok()) {
+    call.connection.AnswerError(call.tag, status);
+    return;
+  }
+  auto request = std::make_unique<WriteRequest>(call, &WriteImportId);
+  auto& begin = request->Add<ImportBeginMutation>(params.namespace_name);
+  if (!params.scheme.empty()) {
+    begin.scheme = ParseDigestScheme(params.scheme);
+    if (!begin.scheme) {
+      call.connection.AnswerError(
+          call.tag, Status(ErrorCode::kBadParams, "scheme: must be sha256 or sha256-after-bar"));
+      return;
+    }
+  }
+  begin.source = std::string(params.source);
+  begin.position = std::string(params.position);
+  request->opens_import = &call.dispatcher.server().imports;
+  WriteRequest::Submit(call, std::move(request));
+}
+
+void HandleImportRows(Call& call) {
+  ImportRowsParams params;
+  const Status status = DecodeImportRows(call.params, call.dispatcher.server().limits, &params);
+  if (!status.ok()) {
+    call.connection.AnswerError(call.tag, status);
+    return;
+  }
+  const std::optional<std::string> namespace_name =
+      call.dispatcher.server().imports.Find(params.import_id);
+  if (!namespace_name) {
+    call.connection.AnswerError(
+        call.tag, Status(ErrorCode::kBadParams,
+                         "import id: no such import is open; it ended, or the server has restarted "
+                         "since: begin it again"));
+    return;
+  }
+  const DigestScheme scheme = SchemeOf(call, *namespace_name);
+  auto request = std::make_unique<WriteRequest>(call, &WriteTotals);
+  auto& rows = request->Add<ImportRowsMutation>(*namespace_name);
+  rows.import_id = std::string(params.import_id);
+  rows.rows.reserve(params.rows.size());
+  for (const ImportRowElement& element : params.rows) {
+    if (element.status.ok()) {
+      rows.rows.push_back(MakeRow(call, element.row, *namespace_name, scheme));
+    } else {
+      ++rows.refused;
+    }
+  }
+  WriteRequest::Submit(call, std::move(request));
+}
+
+void HandleImportEnd(Call& call) {
+  std::string_view import_id;
+  if (Status status = DecodeImportEnd(call.params, &import_id); !status.ok()) {
+    call.connection.AnswerError(call.tag, status);
+    return;
+  }
+  auto request = std::make_unique<WriteRequest>(call, &WriteTotals);
+  request->Add<ImportEndMutation>(kDefaultNamespace).import_id = std::string(import_id);
+  WriteRequest::Submit(call, std::move(request));
+}
+
+}  // namespace tokend

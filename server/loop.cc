@@ -1,0 +1,259 @@
+#include "server/loop.h"
+
+#include <fmt/format.h>
+#include <strings.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <stdexcept>
+#include <utility>
+
+#include "protocol/rpc.h"
+#include "server/dispatcher.h"
+#include "server/http_connection.h"
+#include "server/rpc_connection.h"
+
+namespace tokend {
+namespace {
+
+constexpr uint64_t kTickMs = 100;
+// Connections looked at for time-outs in a tick: bounded, however many there are.
+constexpr size_t kSweepMax = 1024;
+// Output buffers kept for reuse, and the largest that is kept.
+constexpr size_t kBuffersMax = 64;
+constexpr size_t kBufferBytesMax = 256 << 10;
+// What a string holds without a buffer of its own.
+constexpr size_t kNoBufferBytes = 15;
+
+Status UvStatus(std::string_view what, int rc) {
+  return Status(ErrorCode::kInternal, fmt::format("{}: {}", what, uv_strerror(rc)));
+}
+
+}  // namespace
+
+struct Loop::Listener {
+  Loop* loop = nullptr;
+  ListenerProtocol protocol = ListenerProtocol::kRpc;
+  UvHandle<UvStreamHandle> handle;
+};
+
+Loop::Loop(ServerContext& server)
+    : server_(server), read_buffer_(std::make_unique<char[]>(kReadBufferBytes)) {
+  if (const int rc = uv_loop_init(&uv_); rc != 0) {
+    throw std::runtime_error(UvStatus("event loop", rc).message());
+  }
+}
+
+Loop::~Loop() {
+  // Of a loop that was never started these are still there.
+  mailbox_.Close();
+  listeners_.clear();
+  prepare_.Close();
+  tick_.Close();
+  uv_run(&uv_, UV_RUN_DEFAULT);
+  if (uv_loop_close(&uv_) == 0) return;
+  uv_walk(
+      &uv_,
+      [](uv_handle_t* handle, void*) {
+        std::fprintf(stderr, "tokend: a %s handle was left open\n",
+                     uv_handle_type_name(handle->type));
+      },
+      nullptr);
+  std::abort();
+}
+
+Status Loop::Listen(UniqueFd socket, bool is_unix, ListenerProtocol protocol) {
+  auto listener = std::make_unique<Listener>();
+  listener->loop = this;
+  listener->protocol = protocol;
+  int rc = listener->handle.Open(listener.get(), [&](UvStreamHandle* handle) {
+    return is_unix ? uv_pipe_init(&uv_, &handle->pipe, 0) : uv_tcp_init(&uv_, &handle->tcp);
+  });
+  if (rc != 0) return UvStatus("listener", rc);
+  UvStreamHandle* handle = listener->handle.get();
+  rc =
+      is_unix ? uv_pipe_open(&handle->pipe, socket.get()) : uv_tcp_open(&handle->tcp, socket.get());
+  if (rc != 0) return UvStatus("listener", rc);
+  socket.Release();
+  rc = uv_listen(&handle->stream, static_cast<int>(server_.config.backlog),
+                 [](uv_stream_t* stream, int status) {
+                   if (auto* self = static_cast<Listener*>(stream->data)) {
+                     self->loop->OnConnection(*self, status);
+                   }
+                 });
+  if (rc != 0) return UvStatus("listener", rc);
+  listeners_.push_back(std::move(listener));
+  return Status::Ok();
+}
+
+Status Loop::Start() {
+  int rc =
+      mailbox_.Open(&uv_, this, [](uv_async_t* bell) { static_cast<Loop*>(bell->data)->OnRing(); });
+  if (rc == 0) {
+    rc = prepare_.Open(this, [&](uv_prepare_t* prepare) { return uv_prepare_init(&uv_, prepare); });
+  }
+  if (rc == 0) {
+    rc = uv_prepare_start(prepare_.get(), [](uv_prepare_t* prepare) {
+      static_cast<Loop*>(prepare->data)->OnPrepare();
+    });
+  }
+  if (rc == 0) {
+    rc = tick_.Open(this, [&](uv_timer_t* timer) { return uv_timer_init(&uv_, timer); });
+  }
+  if (rc == 0) {
+    rc = uv_timer_start(
+        tick_.get(), [](uv_timer_t* timer) { static_cast<Loop*>(timer->data)->OnTick(); }, kTickMs,
+        kTickMs);
+  }
+  if (rc != 0) return UvStatus("event loop", rc);
+  thread_ = std::thread([this] { Run(); });
+  return Status::Ok();
+}
+
+void Loop::Run() {
+  // Here, since its Reader belongs to this thread.
+  dispatcher_ = std::make_unique<Dispatcher>(*this, server_);
+  uv_run(&uv_, UV_RUN_DEFAULT);
+  graveyard_.clear();
+  dispatcher_.reset();
+}
+
+void Loop::BeginDrain(uint64_t until_ms) {
+  class DrainOrder final : public Completion {
+   public:
+    explicit DrainOrder(uint64_t until_ms) : until_ms_(until_ms) {}
+    void OnLoop(Loop& loop) override { loop.Drain(until_ms_); }
+
+   private:
+    const uint64_t until_ms_;
+  };
+  Post(std::make_unique<DrainOrder>(until_ms));
+}
+
+void Loop::Join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+void Loop::OnConnection(Listener& listener, int status) {
+  if (status < 0) {
+    uint64_t held_back = 0;
+    if (accept_log_.Allow(server_.clock.SteadyMs(), &held_back)) {
+      server_.log.Warning("accept_failed",
+                          {{"error", uv_strerror(status)}, {"more_like_it", held_back}});
+    }
+    return;
+  }
+  if (free_slots_.empty()) {
+    free_slots_.push_back(static_cast<uint32_t>(slots_.size()));
+    slots_.emplace_back();
+  }
+  const StreamRef ref{free_slots_.back(), slots_[free_slots_.back()].generation};
+  free_slots_.pop_back();
+  ++streams_;
+  const bool full =
+      server_.connections.load(std::memory_order_relaxed) >= server_.config.connections_max;
+  Slot& slot = slots_[ref.slot];
+  if (listener.protocol == ListenerProtocol::kRpc) {
+    slot.stream = std::make_unique<RpcConnection>(*this, ref);
+  } else {
+    slot.stream = std::make_unique<HttpConnection>(*this, ref);
+  }
+  Stream& stream = *slot.stream;
+  if (stream.Accept(&listener.handle.get()->stream) != 0) {
+    stream.Close();
+    return;
+  }
+  if (full) {
+    counters_.connections_refused.Add();
+    stream.Refuse(fmt::format("too many connections: at most {}", server_.config.connections_max));
+  }
+}
+
+RpcConnection* Loop::FindRpc(StreamRef ref) {
+  Slot& slot = slots_[ref.slot];
+  if (slot.generation != ref.generation) return nullptr;
+  // Only RPC connections hand references to themselves out.
+  return static_cast<RpcConnection*>(slot.stream.get());
+}
+
+void Loop::FlushLater(RpcConnection& connection) {
+  const StreamRef ref = connection.ref();
+  // Answers of one connection often come in a row.
+  if (to_flush_.empty() || to_flush_.back() != ref) to_flush_.push_back(ref);
+}
+
+void Loop::TakeBuffer(std::string* buffer) {
+  if (buffers_.empty() || !buffer->empty() || buffer->capacity() > kNoBufferBytes) return;
+  *buffer = std::move(buffers_.back());
+  buffers_.pop_back();
+}
+
+void Loop::GiveBuffer(std::string* buffer) {
+  // It may hold a token that was issued: shown once, kept nowhere.
+  explicit_bzero(buffer->data(), buffer->size());
+  buffer->clear();
+  // One so short that the string holds it itself is sent and stays.
+  if (buffer->capacity() <= kNoBufferBytes) return;
+  if (buffers_.size() < kBuffersMax && buffer->capacity() <= kBufferBytesMax) {
+    buffers_.push_back(std::move(*buffer));
+  }
+  *buffer = std::string();
+}
+
+void Loop::Bury(StreamRef ref) {
+  Slot& slot = slots_[ref.slot];
+  graveyard_.push_back(std::move(slot.stream));
+  ++slot.generation;
+  free_slots_.push_back(ref.slot);
+  --streams_;
+}
+
+void Loop::OnRing() {
+  mailbox_.Take(&taken_);
+  for (std::unique_ptr<Completion>& completion : taken_) completion->OnLoop(*this);
+  taken_.clear();
+  for (size_t i = 0; i < to_flush_.size(); ++i) {
+    if (RpcConnection* connection = FindRpc(to_flush_[i])) connection->FlushAnswers();
+  }
+  to_flush_.clear();
+}
+
+void Loop::OnPrepare() {
+  graveyard_.clear();
+  if (draining_) EndIfDrained();
+  // About to sleep: the table need not wait for this loop.
+  dispatcher_->Sleep();
+}
+
+void Loop::OnTick() {
+  const uint64_t now_ms = server_.clock.SteadyMs();
+  for (size_t looked = 0; looked < kSweepMax && looked < slots_.size(); ++looked) {
+    if (sweep_next_ >= slots_.size()) sweep_next_ = 0;
+    Slot& slot = slots_[sweep_next_++];
+    if (slot.stream != nullptr) slot.stream->Sweep(now_ms);
+  }
+  if (!draining_ || now_ms < drain_until_ms_) return;
+  for (Slot& slot : slots_) {
+    if (slot.stream != nullptr) slot.stream->Close();
+  }
+}
+
+void Loop::Drain(uint64_t until_ms) {
+  if (draining_) return;
+  draining_ = true;
+  drain_until_ms_ = until_ms;
+  listeners_.clear();
+  for (Slot& slot : slots_) {
+    if (slot.stream != nullptr) slot.stream->Finish();
+  }
+}
+
+void Loop::EndIfDrained() {
+  if (streams_ != 0) return;
+  // Nothing may ring any more before the bell is closed; then no handle keeps the loop alive.
+  mailbox_.Close();
+  tick_.Close();
+  prepare_.Close();
+}
+
+}  // namespace tokend

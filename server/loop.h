@@ -1,0 +1,118 @@
+// One event loop and its thread.
+//
+//   who           owns
+//   loop thread   its listeners, connections, read buffer, timer, bell, and its Dispatcher:
+//                 Digester, TokenTable::Reader, namespaces as it last saw them, the batch of
+//                 validates
+//   any thread    Post() and BeginDrain(), through the Mailbox; counters() to read
+//   Committer     hands answers to writes over by Post()
+//   worker pool   hands answers to queries over by Post()
+//
+// Life: constructed and given listeners by the starting thread, Start(), BeginDrain(), Join(),
+// destructor. The destructor proves that no handle is left open. It outlives the Store, since the
+// Committer may hand over answers until then.
+#pragma once
+
+#include <uv.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "protocol/error.h"
+#include "server/completion.h"
+#include "server/context.h"
+#include "server/counters.h"
+#include "server/stream.h"
+#include "server/uv_handle.h"
+
+namespace tokend {
+
+class Dispatcher;
+class RpcConnection;
+
+enum class ListenerProtocol : uint8_t { kRpc, kHttp };
+
+class Loop {
+ public:
+  static constexpr size_t kReadBufferBytes = 64 << 10;
+
+  explicit Loop(ServerContext& server);
+  ~Loop();
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+
+  // --- the starting thread, before Start() ---
+  // Takes a listening socket.
+  Status Listen(UniqueFd socket, bool is_unix, ListenerProtocol protocol);
+  Status Start();
+
+  // --- any thread ---
+  void Post(std::unique_ptr<Completion> completion) { mailbox_.Post(std::move(completion)); }
+  // Accepts no more, reads no more, answers what is under way and ends; once the steady clock shows
+  // until_ms it ends whatever is under way.
+  void BeginDrain(uint64_t until_ms);
+  void Join();
+  const LoopCounters& counters() const { return counters_; }
+
+  // --- loop thread ---
+  ServerContext& server() { return server_; }
+  LoopCounters& counters() { return counters_; }
+  Dispatcher& dispatcher() { return *dispatcher_; }
+  char* read_buffer() { return read_buffer_.get(); }
+  // The connection that `ref` names, or null if it is gone.
+  RpcConnection* FindRpc(StreamRef ref);
+  // Has the connection flushed before the loop sleeps, so that answers which come together leave
+  // together.
+  void FlushLater(RpcConnection& connection);
+  // Output buffers go around: a connection has one only while it has output. Take does nothing for
+  // a string that has one; after Give it is empty.
+  void TakeBuffer(std::string* buffer);
+  void GiveBuffer(std::string* buffer);
+  // Takes a closed connection out of the table; it is freed before the loop sleeps.
+  void Bury(StreamRef ref);
+
+ private:
+  struct Listener;
+  struct Slot {
+    std::unique_ptr<Stream> stream;
+    uint32_t generation = 0;
+  };
+
+  void Run();
+  void OnConnection(Listener& listener, int status);
+  void OnRing();
+  void OnPrepare();
+  void OnTick();
+  void Drain(uint64_t until_ms);
+  void EndIfDrained();
+
+  ServerContext& server_;
+  LoopCounters counters_;
+  Mailbox mailbox_;
+  std::thread thread_;
+
+  // Loop thread only, once it runs.
+  uv_loop_t uv_{};
+  std::unique_ptr<Dispatcher> dispatcher_;
+  std::unique_ptr<char[]> read_buffer_;
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  UvHandle<uv_prepare_t> prepare_;
+  UvHandle<uv_timer_t> tick_;
+  std::vector<Slot> slots_;
+  std::vector<uint32_t> free_slots_;
+  size_t streams_ = 0;     // slots in use
+  size_t sweep_next_ = 0;  // slot that the next tick begins with
+  std::vector<std::unique_ptr<Stream>> graveyard_;
+  std::vector<StreamRef> to_flush_;
+  std::vector<std::unique_ptr<Completion>> taken_;
+  std::vector<std::string> buffers_;
+  LogLimiter accept_log_;
+  bool draining_ = false;
+  uint64_t drain_until_ms_ = 0;
+};
+
+}  // namespace tokend

@@ -1,0 +1,81 @@
+// tokend, the server: settings, logs, signals around a Server.
+#include <pthread.h>
+#include <signal.h>
+
+#include <cstdio>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "server/config.h"
+#include "server/limits.h"
+#include "server/logging.h"
+#include "server/server.h"
+
+extern char** environ;
+
+namespace {
+
+std::map<std::string, std::string> Environment() {
+  std::map<std::string, std::string> variables;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view text(*entry);
+    const size_t equals = text.find('=');
+    if (equals == std::string_view::npos) continue;
+    variables.emplace(text.substr(0, equals), text.substr(equals + 1));
+  }
+  return variables;
+}
+
+// Blocked in every thread, and waited for by the main one: no handler, no global. Must come before
+// the first thread, which takes the mask over.
+sigset_t BlockSignals() {
+  signal(SIGPIPE, SIG_IGN);  // a peer that has gone is an error of its write
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGHUP);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return signals;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const tokend::ConfigResult settings =
+      tokend::ReadConfig(std::vector<std::string>(argv + 1, argv + argc), Environment());
+  if (settings.next == tokend::ConfigResult::Next::kExit) {
+    std::fputs(settings.out.c_str(), stdout);
+    std::fputs(settings.err.c_str(), stderr);
+    return settings.exit_code;
+  }
+  const tokend::Config& config = settings.config;
+  const sigset_t signals = BlockSignals();
+  tokend::Logger log(*tokend::ParseLogLevel(config.log_level), config.log_format == "json"
+                                                                   ? tokend::LogFormat::kJson
+                                                                   : tokend::LogFormat::kText);
+  for (const std::string& warning : settings.warnings) {
+    log.Warning("setting_ignored", {{"what", warning}});
+  }
+  tokend::RaiseOpenFileLimit(config, log);
+
+  std::unique_ptr<tokend::Server> server;
+  const tokend::Status status = tokend::Server::Start(config, {}, log, &server);
+  if (!status.ok()) {
+    // Whatever the log level, and without a time: for whoever typed the command.
+    std::fprintf(stderr, "tokend: %s\n", status.message().c_str());
+    return 1;
+  }
+
+  int signal_number = 0;
+  while (sigwait(&signals, &signal_number) == 0 && signal_number == SIGHUP) {
+    log.Info("hangup", {{"done", "nothing: logs go to stderr"}});
+  }
+  log.Info("stopping", {{"signal", strsignal(signal_number)}});
+  server->Stop();
+  return 0;
+}

@@ -1,0 +1,82 @@
+#include "server/methods.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <set>
+#include <unordered_map>
+
+#include "server/counters.h"
+
+namespace tokend {
+namespace {
+
+// Name, least and most positions of params, right, handler.
+constexpr auto kMethods = std::to_array<Method>({
+    {"validate", 1, 2, Right::kValidate, &HandleValidate},
+    {"validate_many", 1, 2, Right::kValidate, &HandleValidateMany},
+    {"hello", 0, 1, Right::kNone, &HandleHello},
+    {"ping", 0, 0, Right::kNone, &HandlePing},
+    {"insert", 1, 1, Right::kIssue, &HandleInsert},
+    {"insert_many", 1, 1, Right::kIssue, &HandleInsertMany},
+    {"issue", 0, 1, Right::kIssue, &HandleIssue},
+    {"extend", 1, 3, Right::kIssue, &HandleExtend},
+    {"update", 1, 1, Right::kIssue, &HandleUpdate},
+    {"rotate", 1, 3, Right::kIssue, &HandleRotate},
+    {"revoke", 1, 2, Right::kRevoke, &HandleRevoke},
+    {"revoke_id", 1, 2, Right::kRevoke, &HandleRevokeId},
+    {"revoke_owner", 1, 2, Right::kRevoke, &HandleRevokeOwner},
+    {"get", 1, 2, Right::kRead, &HandleGet},
+    {"list", 0, 1, Right::kRead, &HandleList},
+    {"count", 0, 1, Right::kRead, &HandleCount},
+    {"stats", 0, 0, Right::kRead, &HandleStats},
+    {"purge_expired", 1, 2, Right::kAdmin, &HandlePurgeExpired},
+    {"import_begin", 0, 1, Right::kAdmin, &HandleImportBegin},
+    {"import_rows", 2, 2, Right::kAdmin, &HandleImportRows},
+    {"import_end", 1, 1, Right::kAdmin, &HandleImportEnd},
+    {"clock_accept", 0, 0, Right::kAdmin, &HandleClockAccept},
+});
+
+using MethodsByName = std::unordered_map<std::string_view, const Method*>;
+
+const MethodsByName& ByName() {
+  static const MethodsByName by_name = [] {
+    MethodsByName map;
+    for (const Method& method : kMethods) map.emplace(method.name, &method);
+    return map;
+  }();
+  return by_name;
+}
+
+Status Wrong(const Method& method, std::string_view what) {
+  return Status(ErrorCode::kInternal, fmt::format("method table: {}: {}", method.name, what));
+}
+
+}  // namespace
+
+std::span<const Method> Methods() { return kMethods; }
+
+const Method* FindMethod(std::string_view name) {
+  const auto found = ByName().find(name);
+  return found == ByName().end() ? nullptr : found->second;
+}
+
+size_t MethodIndex(const Method& method) { return static_cast<size_t>(&method - kMethods.data()); }
+
+Status CheckMethods() {
+  static_assert(kMethods.size() <= kMethodsMax, "LoopCounters counts each method");
+  std::set<std::string_view> names;
+  for (const Method& method : kMethods) {
+    const bool is_word = !method.name.empty() &&
+                         std::all_of(method.name.begin(), method.name.end(),
+                                     [](char c) { return c == '_' || (c >= 'a' && c <= 'z'); });
+    if (!is_word) return Wrong(method, "name must be lower-case letters and _");
+    if (!names.insert(method.name).second) return Wrong(method, "is there twice");
+    if (method.params_min > method.params_max) return Wrong(method, "arity is upside down");
+    if (method.handler == nullptr) return Wrong(method, "has no handler");
+  }
+  return Status::Ok();
+}
+
+}  // namespace tokend

@@ -1,0 +1,81 @@
+// The method table: one row per method of docs/protocol.md.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "protocol/error.h"
+
+namespace tokend {
+
+class Dispatcher;
+class RpcConnection;
+struct Method;
+
+// What a caller must be allowed to do. kNone: anybody who may connect.
+enum class Right : uint8_t { kNone, kValidate, kIssue, kRevoke, kRead, kAdmin };
+
+// Which request an answer belongs to.
+struct RequestTag {
+  uint32_t msgid = 0;
+  bool is_notification = false;
+  const Method* method = nullptr;
+};
+
+// One request on its way through a handler; lives for the handler's call.
+struct Call {
+  Dispatcher& dispatcher;
+  RpcConnection& connection;
+  RequestTag tag;
+  std::string_view params;  // one encoded array
+};
+
+// A handler answers at once, or hands the request on (PendingRequest) and is answered for later.
+using Handler = void (*)(Call& call);
+
+struct Method {
+  std::string_view name;
+  uint32_t params_min = 0, params_max = 0;  // positions of the params array
+  Right right = Right::kNone;
+  Handler handler = nullptr;
+};
+
+std::span<const Method> Methods();
+// Null if there is none of that name.
+const Method* FindMethod(std::string_view name);
+// The method's place in Methods(), which is also its place in LoopCounters::methods.
+size_t MethodIndex(const Method& method);
+
+// Once at start: names are unique and whole, numbers fit together, each row has a handler.
+Status CheckMethods();
+
+// read_methods.cc
+void HandleHello(Call& call);
+void HandlePing(Call& call);
+void HandleStats(Call& call);
+void HandleValidate(Call& call);
+void HandleValidateMany(Call& call);
+// write_methods.cc
+void HandleInsert(Call& call);
+void HandleInsertMany(Call& call);
+void HandleIssue(Call& call);
+void HandleRevoke(Call& call);
+void HandleRevokeId(Call& call);
+void HandleRevokeOwner(Call& call);
+void HandleExtend(Call& call);
+void HandleUpdate(Call& call);
+void HandleRotate(Call& call);
+void HandlePurgeExpired(Call& call);
+void HandleClockAccept(Call& call);
+// query_methods.cc
+void HandleGet(Call& call);
+void HandleList(Call& call);
+void HandleCount(Call& call);
+// import_methods.cc
+void HandleImportBegin(Call& call);
+void HandleImportRows(Call& call);
+void HandleImportEnd(Call& call);
+
+}  // namespace tokend

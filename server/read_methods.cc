@@ -1,0 +1,88 @@
+// hello, ping, validate, validate_many.
+#include "protocol/params.h"
+#include "server/dispatcher.h"
+#include "server/loop.h"
+#include "server/rpc_connection.h"
+#include "tokend_version.h"
+
+namespace tokend {
+namespace {
+
+constexpr uint64_t kProtocolVersion = 1;
+
+Status UnknownNamespace(std::string_view name) {
+  return Status(ErrorCode::kUnknownNamespace, "namespace: there is no " + QuoteName(name));
+}
+
+}  // namespace
+
+void HandleHello(Call& call) {
+  if (Status status = DecodeHello(call.params); !status.ok()) {
+    call.connection.AnswerError(call.tag, status);
+    return;
+  }
+  const RpcLimits& limits = call.dispatcher.server().limits;
+  call.connection.Answer(call.tag, [&](msgpack_io::Writer& out) {
+    out.MapHeader(4);
+    out.Str("server");
+    out.Str("tokend");
+    out.Str("version");
+    out.Str(TOKEND_VERSION);
+    out.Str("protocol");
+    out.Uint(kProtocolVersion);
+    out.Str("limits");
+    out.MapHeader(3);
+    out.Str("message_bytes");
+    out.Uint(limits.message_bytes_max);
+    out.Str("nesting");
+    out.Uint(limits.depth_max);
+    out.Str("many");
+    out.Uint(limits.many_max);
+  });
+}
+
+void HandlePing(Call& call) {
+  if (Status status = DecodeNoParams(call.params); !status.ok()) {
+    call.connection.AnswerError(call.tag, status);
+    return;
+  }
+  call.connection.Answer(call.tag, [](msgpack_io::Writer& out) { out.Str("pong"); });
+}
+
+void HandleValidate(Call& call) {
+  TokenParams params;
+  if (Status status = DecodeToken(call.params, &params); !status.ok()) {
+    call.connection.AnswerError(call.tag, status);
+    return;
+  }
+  const NamespaceInfo* space = call.dispatcher.namespaces().Find(params.namespace_name);
+  if (space == nullptr) {
+    call.connection.AnswerError(call.tag, UnknownNamespace(params.namespace_name));
+    return;
+  }
+  call.dispatcher.batch().Add(call.tag, space->id,
+                              call.dispatcher.KeyOf(params.token, space->scheme));
+}
+
+void HandleValidateMany(Call& call) {
+  TokensParams& params = call.dispatcher.tokens_params();
+  params.tokens.clear();
+  params.namespace_name = kDefaultNamespace;
+  const Status status = DecodeTokens(call.params, call.dispatcher.server().limits, &params);
+  if (!status.ok()) {
+    call.connection.AnswerError(call.tag, status);
+    return;
+  }
+  const NamespaceInfo* space = call.dispatcher.namespaces().Find(params.namespace_name);
+  if (space == nullptr) {
+    call.connection.AnswerError(call.tag, UnknownNamespace(params.namespace_name));
+    return;
+  }
+  ValidateBatch& batch = call.dispatcher.batch();
+  batch.AddMany(call.tag, params.tokens.size());
+  for (const TokenRef& token : params.tokens) {
+    batch.AddLookup(space->id, call.dispatcher.KeyOf(token, space->scheme));
+  }
+}
+
+}  // namespace tokend

@@ -1,0 +1,175 @@
+#include "server/rpc_connection.h"
+
+#include <fmt/format.h>
+#include <strings.h>
+
+#include "server/context.h"
+#include "server/dispatcher.h"
+#include "server/loop.h"
+
+namespace tokend {
+namespace {
+
+// Validates are looked up when so many are gathered, so that the lines that were prefetched are
+// still in the cache, and answers do not pile up unseen.
+constexpr size_t kGatheredMax = 256;
+// A buffer for unfinished messages that grew larger than this is given back when it is empty.
+constexpr size_t kHeldBytesKept = 16 << 10;
+
+}  // namespace
+
+RpcConnection::RpcConnection(Loop& loop, StreamRef ref) : Stream(loop, ref) {}
+
+RpcConnection::~RpcConnection() { explicit_bzero(held_.data(), held_.size()); }
+
+void RpcConnection::Refuse(std::string_view why) {
+  msgpack_io::Writer writer(&output());
+  WriteProtocolError(why, &writer);
+  held_.clear();
+  (void)SetInputBytes(0);  // less than before is never over the bound
+  paused_ = false;
+  CloseAfterFlush();
+}
+
+void RpcConnection::OnBytes(std::string_view bytes) {
+  if (held_.empty()) {
+    const size_t handled = Handle(bytes);
+    if (!open()) return;
+    held_.assign(bytes.substr(handled));
+    CheckHeldBytes();
+  } else {
+    held_.append(bytes);
+    HandleHeld();
+  }
+}
+
+void RpcConnection::HandleHeld() {
+  const size_t handled = Handle(held_);
+  if (closed() || held_.empty()) return;  // refused
+  // What moves away leaves no token behind it.
+  const size_t left = held_.size() - handled;
+  held_.replace(0, left, held_, handled, left);
+  explicit_bzero(held_.data() + left, handled);
+  held_.resize(left);
+  if (held_.empty() && held_.capacity() > kHeldBytesKept) held_ = std::string();
+  CheckHeldBytes();
+}
+
+void RpcConnection::CheckHeldBytes() {
+  if (SetInputBytes(held_.size())) return;
+  Refuse("the server's buffers for unfinished messages are full; retry later");
+}
+
+size_t RpcConnection::Handle(std::string_view bytes) {
+  const RpcLimits& limits = loop().server().limits;
+  Dispatcher& dispatcher = loop().dispatcher();
+  loop().TakeBuffer(&output());
+  dispatcher.Begin();
+  size_t pos = 0;
+  while (pos < bytes.size()) {
+    if (OverBounds()) {
+      // Perhaps the peer takes them at once.
+      dispatcher.RunValidates(*this);
+      Flush();
+      if (closed()) return pos;
+      if (OverBounds()) {
+        paused_ = true;
+        StopReading();
+        return pos;
+      }
+    }
+    const std::string_view rest = bytes.substr(pos);
+    if (dispatcher.batch().lookups() >= kGatheredMax) dispatcher.RunValidates(*this);
+    if (const size_t size = dispatcher.TryValidate(rest); size != 0) {
+      message_begun_ = false;
+      pos += size;
+      continue;
+    }
+    // One that was cut off is scanned on from where it ended.
+    if (!message_begun_) scan_ = msgpack_io::ValueScan(limits.depth_max);
+    const Frame frame = ReadFrame(rest, limits, &scan_);
+    if (frame.result == FrameResult::kNeedMore) {
+      if (!message_begun_) message_since_ms_ = loop().server().clock.SteadyMs();
+      message_begun_ = true;
+      break;
+    }
+    if (frame.result == FrameResult::kFatal) {
+      dispatcher.RunValidates(*this);
+      loop().counters().protocol_errors.Add();
+      Refuse(frame.error.message());
+      return pos;
+    }
+    message_begun_ = false;
+    pos += frame.size;
+    if (frame.result == FrameResult::kBadRequest) {
+      AnswerError({frame.msgid, false, nullptr}, frame.error);
+    } else {
+      dispatcher.Dispatch(*this, frame);
+    }
+  }
+  dispatcher.RunValidates(*this);
+  Flush();
+  return pos;
+}
+
+bool RpcConnection::OverBounds() const {
+  const Config& config = loop().server().config;
+  return output_bytes() >= config.output_bytes_max || requests_pending_ >= config.pipeline_max;
+}
+
+bool RpcConnection::WellUnderBounds() const {
+  const Config& config = loop().server().config;
+  return output_bytes() <= config.output_bytes_max / 2 &&
+         requests_pending_ <= config.pipeline_max / 2;
+}
+
+void RpcConnection::Resume() {
+  if (!paused_ || closed() || !WellUnderBounds()) return;
+  paused_ = false;
+  HandleHeld();
+  if (closed() || paused_) return;
+  StartReading();
+  EndIfDone();
+}
+
+void RpcConnection::OnOutputTaken() { Resume(); }
+
+void RpcConnection::FlushAnswers() {
+  Flush();
+  if (!closed()) Resume();
+}
+
+void RpcConnection::AnswerError(const RequestTag& tag, const Status& error,
+                                std::string_view id_hex) {
+  if (tag.is_notification) {
+    loop().dispatcher().NotificationFailed(tag.method, error);
+    return;
+  }
+  loop().counters().errors.Add();
+  msgpack_io::Writer writer(&output());
+  WriteErrorResponse(tag.msgid, error, id_hex, &writer);
+}
+
+void RpcConnection::CheckAnswerSize(const RequestTag& tag, size_t start) {
+  const size_t limit = loop().server().limits.message_bytes_max;
+  const size_t size = output().size() - start;
+  if (size <= limit) return;
+  output().resize(start);
+  AnswerError(tag, Status(ErrorCode::kTooLarge,
+                          fmt::format("answer: would be {} bytes and must be at most {}; ask for "
+                                      "less at a time",
+                                      size, limit)));
+}
+
+bool RpcConnection::IsOverdue(uint64_t steady_ms, bool active) {
+  const Config& config = loop().server().config;
+  if (active || paused_ || !swept_) active_at_ms_ = steady_ms;
+  swept_ = true;
+  if (message_begun_ && !paused_ && steady_ms - message_since_ms_ >= config.message_timeout_ms) {
+    return true;
+  }
+  return config.idle_timeout_ms != 0 && requests_pending_ == 0 &&
+         steady_ms - active_at_ms_ >= config.idle_timeout_ms;
+}
+
+}  // namespace tokend

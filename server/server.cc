@@ -1,0 +1,156 @@
+#include "server/server.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <random>
+#include <stdexcept>
+#include <thread>
+
+#include "server/listener.h"
+#include "server/methods.h"
+#include "tokend_version.h"
+
+namespace tokend {
+namespace {
+
+StoreOptions MakeStoreOptions(const Config& config, const ServerParts& parts,
+                              StoreListener* listener) {
+  StoreOptions options;
+  options.data_dir = config.data_dir;
+  options.table.tokens_max = config.tokens_max;
+  options.table.memory_bytes_max = config.memory_bytes_max;
+  std::random_device random;
+  options.table.hash_seed = uint64_t{random()} << 32 | random();
+  options.clock = parts.clock;
+  options.env = parts.env;
+  options.listener = listener;
+  options.sync = config.sync;
+  options.retention_ms = config.retention_ms;
+  options.clock_gap_accept_ms = config.clock_gap_accept_ms;
+  options.queue_mutations_max = config.queue_mutations_max;
+  options.queue_bytes_max = config.queue_bytes_max;
+  options.load_threads = config.load_threads;
+  options.usage_flush_interval_ms = config.usage_flush_interval_ms;
+  options.block_cache_bytes = config.block_cache_bytes;
+  options.write_buffer_bytes = config.write_buffer_bytes;
+  return options;
+}
+
+size_t LoopCount(const Config& config) {
+  if (config.threads != 0) return config.threads;
+  return std::max(1u, std::thread::hardware_concurrency());
+}
+
+}  // namespace
+
+Status Server::Start(const Config& config, const ServerParts& parts, Logger& log,
+                     std::unique_ptr<Server>* server) {
+  if (Status status = CheckMethods(); !status.ok()) return status;
+  std::unique_ptr<Server> started(new Server(config, log));
+  try {
+    if (Status status = started->Open(parts); !status.ok()) return status;
+  } catch (const std::runtime_error& error) {
+    return Status(ErrorCode::kInternal, error.what());
+  }
+  *server = std::move(started);
+  return Status::Ok();
+}
+
+Server::~Server() { Stop(); }
+
+Status Server::Open(const ServerParts& parts) {
+  clock_ = parts.clock != nullptr ? parts.clock : &SystemClock();
+  log_.Info("start", {{"version", TOKEND_VERSION},
+                      {"pid", static_cast<int64_t>(getpid())},
+                      {"data_dir", config_.data_dir},
+                      {"threads", LoopCount(config_)}});
+  Status status = Store::Open(MakeStoreOptions(config_, parts, &store_log_), &store_);
+  if (!status.ok()) return status;
+  if (status = CreateNamespaces(); !status.ok()) return status;
+  workers_ = std::make_unique<WorkerPool>(config_.query_threads, config_.query_queue_max);
+  context_.reset(new ServerContext{
+      .config = config_,
+      .limits = {.message_bytes_max = config_.message_bytes_max,
+                 .depth_max = config_.nesting_max,
+                 .many_max = config_.many_max},
+      .clock = *clock_,
+      .log = log_,
+      .store = *store_,
+      .workers = *workers_,
+      .started_steady_ms = clock_->SteadyMs(),
+  });
+  for (size_t i = 0; i < LoopCount(config_); ++i) {
+    loops_.push_back(std::make_unique<Loop>(*context_));
+    context_->loops.push_back(&std::as_const(*loops_.back()).counters());
+  }
+  status = ListenTcp("rpc", config_.listen, ListenerProtocol::kRpc, &rpc_endpoints_);
+  if (!status.ok()) return status;
+  if (status = ListenUnix(); !status.ok()) return status;
+  status = ListenTcp("http", config_.http, ListenerProtocol::kHttp, &http_endpoints_);
+  if (!status.ok()) return status;
+  for (const std::unique_ptr<Loop>& loop : loops_) {
+    if (status = loop->Start(); !status.ok()) return status;
+  }
+  return Status::Ok();
+}
+
+Status Server::CreateNamespaces() {
+  for (const NamespaceConfig& space : config_.namespaces) {
+    Outcome outcome;
+    Status status =
+        store_->SubmitAndWait({space.name, CreateNamespaceMutation{space.scheme}}, &outcome);
+    if (!status.ok()) return status;
+  }
+  return Status::Ok();
+}
+
+Status Server::ListenTcp(std::string_view protocol_name, const std::string& text,
+                         ListenerProtocol protocol, std::vector<Endpoint>* bound) {
+  std::vector<Endpoint> endpoints;
+  Status status = ResolveEndpoints(text, &endpoints);
+  if (!status.ok()) return status;
+  for (const Endpoint& endpoint : endpoints) {
+    std::vector<UniqueFd> sockets;
+    status = OpenTcpListeners(endpoint, loops_.size(), static_cast<int>(config_.backlog), &sockets,
+                              &bound->emplace_back());
+    if (!status.ok()) return status;
+    for (size_t i = 0; i < loops_.size(); ++i) {
+      status = loops_[i]->Listen(std::move(sockets[i]), false, protocol);
+      if (!status.ok()) return status;
+    }
+    log_.Info("listening", {{"protocol", protocol_name}, {"address", bound->back().ToString()}});
+  }
+  return Status::Ok();
+}
+
+Status Server::ListenUnix() {
+  const std::string path = config_.UnixSocketPath();
+  if (path.empty()) return Status::Ok();
+  std::vector<UniqueFd> sockets;
+  Status status =
+      OpenUnixListeners(path, loops_.size(), static_cast<int>(config_.backlog), &sockets);
+  if (!status.ok()) return status;
+  unix_path_ = path;
+  for (size_t i = 0; i < loops_.size(); ++i) {
+    status = loops_[i]->Listen(std::move(sockets[i]), true, ListenerProtocol::kRpc);
+    if (!status.ok()) return status;
+  }
+  log_.Info("listening", {{"protocol", "rpc"}, {"address", "unix:" + path}});
+  return Status::Ok();
+}
+
+void Server::Stop() {
+  if (store_ == nullptr) return;  // never opened, or stopped already
+  const uint64_t drain_until_ms = clock_->SteadyMs() + config_.drain_ms;
+  for (const std::unique_ptr<Loop>& loop : loops_) loop->BeginDrain(drain_until_ms);
+  for (const std::unique_ptr<Loop>& loop : loops_) loop->Join();
+  if (!unix_path_.empty()) ::unlink(unix_path_.c_str());
+  if (workers_ != nullptr) workers_->Stop();
+  // Before the loops go: the Committer may still hand answers over, to loops that drop them.
+  store_.reset();
+  loops_.clear();
+  log_.Info("stopped");
+}
+
+}  // namespace tokend

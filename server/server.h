@@ -1,0 +1,78 @@
+// The whole server, built by hand and in order, each step with its undo.
+//
+//   Start()                                      undone by Stop()
+//   1 Store::Open: the directory's lock           7 Store closed: what was submitted is committed
+//   2 configured namespaces                         (durable)
+//   3 worker pool                                 6 joined: no query runs
+//   4 sockets: ports and path are ours            5 socket file removed, while the lock is held
+//   5 loops run: requests are answered            4 loops drained and joined: all is answered that
+//                                                   could be in time, every connection closed
+//
+// The lock comes first: who holds it may take a dead server's socket file away.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "protocol/error.h"
+#include "server/config.h"
+#include "server/context.h"
+#include "server/endpoint.h"
+#include "server/logging.h"
+#include "server/loop.h"
+#include "server/store_log.h"
+#include "server/worker_pool.h"
+#include "storage/clock.h"
+#include "storage/store.h"
+
+namespace tokend {
+
+// What a test puts in the place of the system's.
+struct ServerParts {
+  const Clock* clock = nullptr;  // null = SystemClock()
+  rocksdb::Env* env = nullptr;   // null = rocksdb::Env::Default()
+};
+
+class Server {
+ public:
+  // Requires a config that CheckConfig finds right. `log` outlives the server. The error is one
+  // line for whoever started it.
+  static Status Start(const Config& config, const ServerParts& parts, Logger& log,
+                      std::unique_ptr<Server>* server);
+  ~Server();  // Stop()
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // Drains and closes, in order; returns when all is closed. Any thread, once.
+  void Stop();
+
+  Store& store() { return *store_; }
+  // Where it listens, with the ports that were given for port 0.
+  const std::vector<Endpoint>& rpc_endpoints() const { return rpc_endpoints_; }
+  const std::vector<Endpoint>& http_endpoints() const { return http_endpoints_; }
+  const std::string& unix_path() const { return unix_path_; }  // empty = none
+
+ private:
+  Server(const Config& config, Logger& log) : config_(config), log_(log), store_log_(log) {}
+
+  Status Open(const ServerParts& parts);
+  Status CreateNamespaces();
+  Status ListenTcp(std::string_view protocol_name, const std::string& text,
+                   ListenerProtocol protocol, std::vector<Endpoint>* bound);
+  Status ListenUnix();
+
+  const Config config_;
+  Logger& log_;
+  StoreLog store_log_;
+  const Clock* clock_ = nullptr;
+  std::string unix_path_;
+  std::vector<Endpoint> rpc_endpoints_, http_endpoints_;
+  // In the order of building; see above for that of taking down.
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<WorkerPool> workers_;
+  std::unique_ptr<ServerContext> context_;
+  std::vector<std::unique_ptr<Loop>> loops_;
+};
+
+}  // namespace tokend

@@ -1,0 +1,22 @@
+// What happens inside the store, as log lines.
+#pragma once
+
+#include "server/logging.h"
+#include "storage/store_listener.h"
+
+namespace tokend {
+
+class StoreLog : public StoreListener {
+ public:
+  explicit StoreLog(Logger& log) : log_(log) {}
+
+  void OnLoadProgress(const LoadProgress& progress) override;
+  void OnLoaded(const LoadProgress& progress, const std::string& error) override;
+  void OnReadOnly(const std::string& reason) override;
+  void OnClockWentBack(uint64_t ms) override;
+
+ private:
+  Logger& log_;
+};
+
+}  // namespace tokend

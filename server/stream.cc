@@ -1,0 +1,246 @@
+#include "server/stream.h"
+
+#include <sys/ioctl.h>
+
+#include <cassert>
+#include <cstring>
+#include <memory>
+
+#include "server/context.h"
+#include "server/loop.h"
+
+namespace tokend {
+namespace {
+
+// How long a peer has to take the last answer and close its side.
+constexpr uint64_t kLingerMs = 2000;
+
+// Belongs to the loop until it calls back.
+struct WriteRequest {
+  uv_write_t request{};
+  std::string bytes;
+};
+
+}  // namespace
+
+Stream::Stream(Loop& loop, StreamRef ref) : loop_(loop), ref_(ref) {}
+
+Stream::~Stream() { assert(charged_bytes_ == 0); }
+
+int Stream::Accept(uv_stream_t* listener) {
+  const int rc = handle_.Open(this, [&](UvStreamHandle* handle) {
+    return listener->type == UV_TCP ? uv_tcp_init(listener->loop, &handle->tcp)
+                                    : uv_pipe_init(listener->loop, &handle->pipe, 0);
+  });
+  if (rc != 0) return rc;
+  if (const int accepted = uv_accept(listener, stream()); accepted != 0) return accepted;
+  counted_ = true;
+  loop_.counters().connections.Add();
+  loop_.counters().connections_total.Add();
+  loop_.server().connections.fetch_add(1, std::memory_order_relaxed);
+  StartReading();
+  return 0;
+}
+
+void Stream::StartReading() {
+  if (reading_ || state_ == State::kFinishing || state_ == State::kClosed) return;
+  reading_ = true;
+  uv_read_start(stream(), &Stream::OnAlloc, &Stream::OnRead);
+}
+
+void Stream::StopReading() {
+  if (!reading_) return;
+  reading_ = false;
+  uv_read_stop(stream());
+}
+
+void Stream::OnAlloc(uv_handle_t* handle, size_t, uv_buf_t* buffer) {
+  Stream& self = *static_cast<Stream*>(handle->data);
+  *buffer = uv_buf_init(self.loop_.read_buffer(), Loop::kReadBufferBytes);
+}
+
+void Stream::OnRead(uv_stream_t* stream, ssize_t size, const uv_buf_t* buffer) {
+  Stream& self = *static_cast<Stream*>(stream->data);
+  if (size > 0) {
+    self.active_ = true;
+    self.loop_.counters().bytes_in.Add(static_cast<uint64_t>(size));
+    if (self.open()) self.OnBytes({buffer->base, static_cast<size_t>(size)});
+    // The loop's buffer holds tokens: they stay no longer than they are needed.
+    explicit_bzero(buffer->base, static_cast<size_t>(size));
+  } else if (size == UV_EOF) {
+    self.peer_done_ = true;
+    if (self.state_ == State::kLingering) {
+      self.Close();
+    } else {
+      self.Finish();
+    }
+  } else if (size < 0) {
+    self.Close();
+  }
+}
+
+void Stream::Flush() {
+  if (closed()) return;
+  if (!output_.empty() && writing_bytes_ == 0) {
+    const uv_buf_t buffer = uv_buf_init(output_.data(), static_cast<unsigned int>(output_.size()));
+    const int sent = uv_try_write(stream(), &buffer, 1);
+    if (sent < 0 && sent != UV_EAGAIN) {
+      Close();
+      return;
+    }
+    if (sent > 0) loop_.counters().bytes_out.Add(static_cast<uint64_t>(sent));
+    const size_t done = sent > 0 ? static_cast<size_t>(sent) : 0;
+    if (done != output_.size()) {
+      Queue(done);
+    } else {
+      loop_.GiveBuffer(&output_);
+    }
+  } else if (output_.empty()) {
+    loop_.GiveBuffer(&output_);
+  }
+  if (!UpdateCharge()) {
+    // Nothing that this peer could be told would get through to it.
+    loop_.server().log.Warning("buffers_full", {{"closed", "a connection with untaken answers"}});
+    Close();
+    return;
+  }
+  EndIfDone();
+}
+
+void Stream::Queue(size_t sent) {
+  auto write = std::make_unique<WriteRequest>();
+  write->bytes.swap(output_);
+  writing_bytes_ = write->bytes.size() - sent;
+  writing_left_ = writing_bytes_;
+  const uv_buf_t buffer =
+      uv_buf_init(write->bytes.data() + sent, static_cast<unsigned int>(writing_bytes_));
+  write->request.data = write.get();
+  if (uv_write(&write->request, stream(), &buffer, 1, &Stream::OnWritten) == 0) {
+    (void)write.release();
+  } else {
+    Close();
+  }
+}
+
+void Stream::OnWritten(uv_write_t* request, int status) {
+  const std::unique_ptr<WriteRequest> write(static_cast<WriteRequest*>(request->data));
+  auto* self = static_cast<Stream*>(request->handle->data);
+  if (self == nullptr) return;  // closed meanwhile
+  self->loop_.GiveBuffer(&write->bytes);
+  if (status < 0) {
+    self->Close();
+    return;
+  }
+  self->loop_.counters().bytes_out.Add(self->writing_bytes_);
+  self->writing_bytes_ = 0;
+  self->stalled_since_ms_ = 0;
+  self->Flush();
+  if (!self->closed()) self->OnOutputTaken();
+}
+
+void Stream::Finish() {
+  if (state_ != State::kOpen) return;
+  StopReading();
+  state_ = State::kFinishing;
+  EndIfDone();
+}
+
+void Stream::CloseAfterFlush() {
+  if (state_ != State::kOpen && state_ != State::kFinishing) return;
+  state_ = State::kFlushing;
+  if (!peer_done_) StartReading();
+  Flush();
+}
+
+void Stream::EndIfDone() {
+  if (output_bytes() != 0) return;
+  if (state_ == State::kFlushing) {
+    Linger();
+  } else if (state_ == State::kFinishing && !HasWork()) {
+    // An idle connection need not hold up the server's end.
+    if (HasUnread()) {
+      Linger();
+    } else {
+      Close();
+    }
+  }
+}
+
+bool Stream::HasUnread() {
+  uv_os_fd_t fd = -1;
+  int bytes = 0;
+  return uv_fileno(&handle_.get()->handle, &fd) == 0 && ioctl(fd, FIONREAD, &bytes) == 0 &&
+         bytes > 0;
+}
+
+void Stream::Linger() {
+  if (peer_done_) {
+    Close();
+    return;
+  }
+  state_ = State::kLingering;
+  linger_until_ms_ = loop_.server().clock.SteadyMs() + kLingerMs;
+  auto request = std::make_unique<uv_shutdown_t>();
+  if (uv_shutdown(request.get(), stream(), [](uv_shutdown_t* done, int) { delete done; }) != 0) {
+    Close();
+    return;
+  }
+  (void)request.release();
+  StartReading();
+}
+
+void Stream::Close() {
+  if (state_ == State::kClosed) return;
+  state_ = State::kClosed;
+  reading_ = false;
+  handle_.Close();
+  output_.clear();
+  writing_bytes_ = 0;
+  input_bytes_ = 0;
+  (void)UpdateCharge();  // gives all back, so it cannot be over the bound by this
+  if (counted_) {
+    loop_.counters().connections.Subtract();
+    loop_.server().connections.fetch_sub(1, std::memory_order_relaxed);
+  }
+  loop_.Bury(ref_);
+}
+
+void Stream::Sweep(uint64_t steady_ms) {
+  const bool active = active_;
+  active_ = false;
+  if (state_ == State::kLingering) {
+    if (steady_ms >= linger_until_ms_) Close();
+    return;
+  }
+  bool overdue = false;
+  if (writing_bytes_ > 0) {
+    const size_t left = uv_stream_get_write_queue_size(stream());
+    if (stalled_since_ms_ == 0 || left != writing_left_) stalled_since_ms_ = steady_ms;
+    writing_left_ = left;
+    overdue = steady_ms - stalled_since_ms_ >= loop_.server().config.write_timeout_ms;
+  } else if (state_ == State::kOpen) {
+    overdue = IsOverdue(steady_ms, active);
+  }
+  if (!overdue) return;
+  loop_.counters().timeouts.Add();
+  Close();
+}
+
+bool Stream::SetInputBytes(size_t bytes) {
+  input_bytes_ = bytes;
+  return UpdateCharge();
+}
+
+bool Stream::UpdateCharge() {
+  const size_t bytes = input_bytes_ + output_bytes();
+  if (bytes == charged_bytes_) return true;  // as good as always: nothing is kept
+  ServerContext& server = loop_.server();
+  const size_t before = charged_bytes_;
+  charged_bytes_ = bytes;
+  // Wraps where less is kept than before, which is what is meant.
+  const uint64_t all =
+      server.buffered_bytes.fetch_add(bytes - before, std::memory_order_relaxed) + (bytes - before);
+  return bytes <= before || all <= server.config.buffer_bytes_max;
+}
+
+}  // namespace tokend

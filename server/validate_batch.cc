@@ -1,0 +1,184 @@
+#include "server/validate_batch.h"
+
+#include <algorithm>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "server/answers.h"
+#include "server/completion.h"
+#include "server/dispatcher.h"
+#include "server/loop.h"
+#include "server/pending_request.h"
+#include "server/rpc_connection.h"
+#include "server/worker_pool.h"
+
+namespace tokend {
+namespace {
+
+// Look-ups that are made together: enough to hide memory's latency, few enough to stay in cache.
+constexpr size_t kFindMax = 256;
+// A batch that a large validate_many has grown is given back.
+constexpr size_t kLookupsKept = 4 * kFindMax;
+
+Status StillLoading() {
+  return Status(ErrorCode::kUnavailable,
+                "token: cannot be judged yet, since the server is still loading; retry");
+}
+
+void Find(Dispatcher& dispatcher, std::span<Lookup> lookups) {
+  const uint64_t now_ms = dispatcher.server().clock.NowMs();
+  while (!lookups.empty()) {
+    const size_t size = std::min(lookups.size(), kFindMax);
+    dispatcher.reader().Find(lookups.first(size), now_ms);
+    lookups = lookups.subspan(size);
+  }
+}
+
+void CountVerdict(Dispatcher& dispatcher, Verdict verdict) {
+  dispatcher.loop().counters().verdicts[static_cast<size_t>(verdict)].Add();
+}
+
+// Validates of which memory could not say all, mostly because the store is loading. The disk is
+// asked on a worker thread, and memory again before the answer, since a revoke may have come in
+// between: memory's word wins if it has one.
+class DiskValidate final : public Job, public Completion {
+ public:
+  struct Element {
+    std::string known;  // encoded; empty = the disk is asked
+    TokenKey key;
+    Store::DiskVerdict disk;
+    Status status;
+  };
+
+  DiskValidate(RpcConnection& connection, const RequestTag& tag, bool is_many, Store& store,
+               std::span<const Lookup> lookups)
+      : request_(connection, tag), store_(store), is_many_(is_many) {
+    elements_.resize(lookups.size());
+    for (size_t i = 0; i < lookups.size(); ++i) {
+      namespace_id_ = lookups[i].namespace_id;
+      elements_[i].key = lookups[i].key;
+      if (lookups[i].verdict == Verdict::kUnavailable) continue;
+      msgpack_io::Writer writer(&elements_[i].known);
+      WriteVerdict(lookups[i], &writer);
+    }
+  }
+
+  void Run(std::unique_ptr<Job> self) override {
+    for (Element& element : elements_) {
+      if (!element.known.empty()) continue;
+      element.status = store_.ValidateFromDisk(namespace_id_, element.key, &element.disk);
+    }
+    (void)self.release();
+    request_.Post(std::unique_ptr<Completion>(this));
+  }
+
+  void OnLoop(Loop& loop) override {
+    RpcConnection* connection = request_.Return(loop);
+    if (connection == nullptr) return;
+    Dispatcher& dispatcher = loop.dispatcher();
+    std::vector<Lookup> lookups;
+    for (const Element& element : elements_) {
+      if (!element.known.empty()) continue;
+      Lookup& lookup = lookups.emplace_back();
+      lookup.key = element.key;
+      lookup.namespace_id = namespace_id_;
+    }
+    Find(dispatcher, lookups);
+    if (is_many_) {
+      connection->Answer(request_.tag(), [&](msgpack_io::Writer& out) {
+        out.ArrayHeader(static_cast<uint32_t>(elements_.size()));
+        auto lookup = lookups.begin();
+        for (const Element& element : elements_) {
+          if (element.known.empty()) {
+            WriteElement(dispatcher, element, *lookup++, &out);
+          } else {
+            out.Raw(element.known);
+          }
+        }
+      });
+    } else if (Settled(elements_[0], lookups[0]) == Verdict::kUnavailable) {
+      CountVerdict(dispatcher, Verdict::kUnavailable);
+      connection->AnswerError(request_.tag(), StillLoading());
+    } else {
+      connection->Answer(request_.tag(), [&](msgpack_io::Writer& out) {
+        WriteElement(dispatcher, elements_[0], lookups[0], &out);
+      });
+    }
+    dispatcher.reader().Quiesce();
+  }
+
+ private:
+  static Verdict Settled(const Element& element, const Lookup& lookup) {
+    if (lookup.verdict != Verdict::kUnavailable) return lookup.verdict;
+    return element.status.ok() ? element.disk.verdict : Verdict::kUnavailable;
+  }
+
+  static void WriteElement(Dispatcher& dispatcher, const Element& element, const Lookup& lookup,
+                           msgpack_io::Writer* out) {
+    CountVerdict(dispatcher, Settled(element, lookup));
+    if (lookup.verdict == Verdict::kUnavailable && element.status.ok()) {
+      WriteDiskVerdict(element.disk, out);
+    } else {
+      WriteVerdict(lookup, out);
+    }
+  }
+
+  PendingRequest request_;
+  Store& store_;
+  bool is_many_;
+  NamespaceId namespace_id_ = 0;
+  std::vector<Element> elements_;
+};
+
+// Whether it could be handed to the worker pool.
+bool AskDisk(RpcConnection& connection, const RequestTag& tag, bool is_many,
+             std::span<const Lookup> lookups) {
+  ServerContext& server = connection.loop().server();
+  std::unique_ptr<Job> job =
+      std::make_unique<DiskValidate>(connection, tag, is_many, server.store, lookups);
+  if (!server.workers.TrySubmit(job)) return false;
+  connection.RequestHandedOn();
+  return true;
+}
+
+}  // namespace
+
+void ValidateBatch::Run(RpcConnection& connection) {
+  Dispatcher& dispatcher = connection.loop().dispatcher();
+  Find(dispatcher, lookups_);
+  std::span<const Lookup> rest = lookups_;
+  for (const Request& request : requests_) {
+    const std::span<const Lookup> lookups = rest.first(request.lookups);
+    rest = rest.subspan(request.lookups);
+    const bool unavailable = std::any_of(lookups.begin(), lookups.end(), [](const Lookup& lookup) {
+      return lookup.verdict == Verdict::kUnavailable;
+    });
+    if (unavailable && !request.tag.is_notification &&
+        AskDisk(connection, request.tag, request.is_many, lookups)) {
+      for (const Lookup& lookup : lookups) {
+        if (lookup.verdict != Verdict::kUnavailable) CountVerdict(dispatcher, lookup.verdict);
+      }
+      continue;
+    }
+    for (const Lookup& lookup : lookups) CountVerdict(dispatcher, lookup.verdict);
+    if (request.is_many) {
+      connection.Answer(request.tag, [&](msgpack_io::Writer& out) {
+        out.ArrayHeader(static_cast<uint32_t>(lookups.size()));
+        for (const Lookup& lookup : lookups) WriteVerdict(lookup, &out);
+      });
+    } else if (unavailable) {
+      connection.AnswerError(request.tag, StillLoading());
+    } else {
+      connection.Answer(request.tag,
+                        [&](msgpack_io::Writer& out) { WriteVerdict(lookups[0], &out); });
+    }
+  }
+  dispatcher.reader().Quiesce();
+  requests_.clear();
+  lookups_.clear();
+  if (lookups_.capacity() > kLookupsKept) lookups_ = std::vector<Lookup>();
+}
+
+}  // namespace tokend

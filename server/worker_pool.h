@@ -1,0 +1,44 @@
+// Threads for what may read the disk, so that no loop ever waits for it.
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace tokend {
+
+class Job {
+ public:
+  virtual ~Job() = default;
+  // On a worker thread. Owns itself again, and posts itself to its loop when it is done.
+  virtual void Run(std::unique_ptr<Job> self) = 0;
+};
+
+// Any thread may submit. The queue is bounded, and full is a result.
+class WorkerPool {
+ public:
+  WorkerPool(size_t threads, size_t queue_max);
+  ~WorkerPool();  // Stop()
+
+  // false where the queue is full: the job stays with the caller.
+  [[nodiscard]] bool TrySubmit(std::unique_ptr<Job>& job);
+
+  // Drops what waits, lets what runs end, joins the threads. Nothing may be submitted any more.
+  void Stop();
+
+ private:
+  void Work();
+
+  const size_t queue_max_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<std::unique_ptr<Job>> queue_;  // guarded by mutex_
+  bool stopping_ = false;                   // guarded by mutex_
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace tokend

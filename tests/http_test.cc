@@ -1,0 +1,154 @@
+// HTTP: health checks, and what a gateway's or an orchestrator's client may send.
+#include <gmock/gmock.h>
+
+#include <optional>
+
+#include "tests/support/server_fixture.h"
+
+namespace tokend::testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+class HttpTest : public ServerFixture {
+ protected:
+  void SetUp() override { Start(); }
+
+  // Everything until the server closes.
+  static std::string ReadAll(ClientSocket& socket) {
+    std::string all;
+    while (true) {
+      const std::string more = socket.Receive();
+      if (more.empty()) return all;
+      all += more;
+    }
+  }
+  std::string Ask(const std::string& request) {
+    ClientSocket socket = ConnectHttp();
+    socket.Send(request);
+    socket.ShutdownWrites();
+    return ReadAll(socket);
+  }
+  static std::string Get(const std::string& path, const std::string& more = "") {
+    return "GET " + path + " HTTP/1.1\r\nHost: localhost\r\n" + more + "\r\n";
+  }
+};
+
+TEST_F(HttpTest, LivezIsOkWhileTheProcessRuns) {
+  EXPECT_THAT(
+      Ask(Get("/livez")),
+      AllOf(StartsWith("HTTP/1.1 200 OK\r\n"), HasSubstr("\r\nContent-Length: 3\r\n"),
+            HasSubstr("\r\nContent-Type: text/plain\r\n"),
+            // Its clock is the one that was passed in.
+            HasSubstr("\r\nDate: Fri, 15 Jan 2027 08:00:00 GMT\r\n"), EndsWith("\r\n\r\nok\n")));
+  EXPECT_THAT(Ask(Get("/livez?verbose")), StartsWith("HTTP/1.1 200 OK\r\n"));
+}
+
+TEST_F(HttpTest, ReadyzIsOkOnceLoaded) {
+  EXPECT_THAT(Ask(Get("/readyz")),
+              AllOf(StartsWith("HTTP/1.1 200 OK\r\n"), EndsWith("\r\n\r\nok\n")));
+}
+
+TEST_F(HttpTest, HeadIsGetWithoutTheBody) {
+  EXPECT_THAT(Ask("HEAD /livez HTTP/1.1\r\nHost: x\r\n\r\n"),
+              AllOf(StartsWith("HTTP/1.1 200 OK\r\n"), HasSubstr("\r\nContent-Length: 3\r\n"),
+                    EndsWith("\r\n\r\n")));
+}
+
+TEST_F(HttpTest, OtherPathsAndMethods) {
+  EXPECT_THAT(Ask(Get("/")), StartsWith("HTTP/1.1 404 Not Found\r\n"));
+  EXPECT_THAT(Ask(Get("/livez/")), StartsWith("HTTP/1.1 404 Not Found\r\n"));
+  EXPECT_THAT(Ask("POST /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody"),
+              AllOf(StartsWith("HTTP/1.1 405 Method Not Allowed\r\n"),
+                    HasSubstr("\r\nAllow: GET, HEAD\r\n")));
+  EXPECT_THAT(Ask("BREW /livez HTTP/1.1\r\nHost: x\r\n\r\n"), StartsWith("HTTP/1.1 405 "));
+}
+
+TEST_F(HttpTest, ConnectionsAreKeptAndPipelinesAnsweredInOrder) {
+  std::string requests;
+  for (int i = 0; i < 50; ++i) requests += Get(i % 2 ? "/nothing" : "/livez");
+  requests +=
+      "POST /readyz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+      "3\r\nabc\r\n0\r\n\r\n";
+  const std::string all = Ask(requests);
+  size_t pos = 0;
+  for (int i = 0; i < 50; ++i) {
+    const char* status = i % 2 ? "HTTP/1.1 404" : "HTTP/1.1 200";
+    ASSERT_EQ(all.compare(pos, 12, status), 0) << i;
+    pos = all.find("HTTP/1.1", pos + 1);
+  }
+  EXPECT_EQ(all.compare(pos, 12, "HTTP/1.1 405"), 0);
+  EXPECT_EQ(all.find("HTTP/1.1", pos + 1), std::string::npos);
+}
+
+TEST_F(HttpTest, ARequestCutAtEveryByte) {
+  const std::string request = Get("/readyz", "Accept: */*\r\n") +
+                              "POST /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello";
+  for (size_t cut = 1; cut < request.size(); ++cut) {
+    ClientSocket socket = ConnectHttp();
+    socket.Send(std::string_view(request).substr(0, cut));
+    // A connection of its own in between, so that the server has most likely read the first piece.
+    if (cut % 10 == 0) Ask(Get("/livez"));
+    socket.Send(std::string_view(request).substr(cut));
+    socket.ShutdownWrites();
+    const std::string all = ReadAll(socket);
+    EXPECT_THAT(all, StartsWith("HTTP/1.1 200 OK\r\n")) << cut;
+    EXPECT_THAT(all, HasSubstr("HTTP/1.1 405 ")) << cut;
+  }
+}
+
+TEST_F(HttpTest, TheConnectionEndsWhereItIsAskedTo) {
+  ClientSocket socket = ConnectHttp();
+  socket.Send(Get("/livez", "Connection: close\r\n") + Get("/livez"));
+  const std::string all = ReadAll(socket);
+  EXPECT_THAT(all, HasSubstr("\r\nConnection: close\r\n"));
+  EXPECT_EQ(all.find("HTTP/1.1", 1), std::string::npos);
+  ClientSocket old = ConnectHttp();
+  old.Send("GET /livez HTTP/1.0\r\n\r\n");
+  EXPECT_THAT(ReadAll(old), HasSubstr("\r\nConnection: close\r\n"));
+}
+
+TEST_F(HttpTest, WhatIsNotHttpIsRefused) {
+  for (const std::string request : {"\x94\x01\x02\xa4ping\x90\r\n\r\n", "GET\r\n\r\n",
+                                    "GET /livez HTTP/9.9\r\n\r\n", "\r\n\r\nnonsense\r\n\r\n"}) {
+    EXPECT_THAT(Ask(request), StartsWith("HTTP/1.1 400 Bad Request\r\n")) << request;
+  }
+}
+
+TEST_F(HttpTest, LongHeadersAndBodiesAreRefused) {
+  ClientSocket header = ConnectHttp();
+  header.Send(Get("/livez", "X-Long: " + std::string(20'000, 'x') + "\r\n"));
+  EXPECT_THAT(ReadAll(header), StartsWith("HTTP/1.1 431 "));
+  ClientSocket body = ConnectHttp();
+  body.Send("POST /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n" +
+            std::string(100'000, 'x'));
+  EXPECT_THAT(ReadAll(body), StartsWith("HTTP/1.1 413 "));
+}
+
+TEST_F(HttpTest, ARequestThatIsNeverFinishedEndsItsConnection) {
+  ClientSocket socket = ConnectHttp();
+  socket.Send("GET /livez HTTP/1.1\r\nHost:");
+  EXPECT_TRUE(Eventually([&] {
+    clock_.Advance(1000);
+    char byte;
+    return recv(socket.fd(), &byte, 1, MSG_DONTWAIT) == 0;
+  }));
+}
+
+TEST_F(HttpTest, TooManyConnectionsAreToldSo) {
+  connection_.reset();
+  server_.reset();
+  config_.connections_max = 1;
+  Start();
+  ClientSocket first = ConnectHttp();
+  first.Send(Get("/livez"));
+  EXPECT_THAT(first.Receive(), StartsWith("HTTP/1.1 200 OK\r\n"));
+  ClientSocket second = ConnectHttp();
+  EXPECT_THAT(ReadAll(second), AllOf(StartsWith("HTTP/1.1 503 "), HasSubstr("at most 1\n")));
+}
+
+}  // namespace
+}  // namespace tokend::testing

@@ -1,0 +1,300 @@
+// Everything that comes from outside is bounded, and over a bound the peer is told and the server
+// goes on.
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+
+#include "tests/encoded.h"
+#include "tests/support/server_fixture.h"
+
+namespace tokend::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+class RpcBoundsTest : public ServerFixture {
+ protected:
+  // Lets time pass until it holds; the loops look at the clock several times a second.
+  bool EventuallyInTime(uint64_t step_ms, const std::function<bool()>& holds) {
+    return Eventually([&] {
+      if (holds()) return true;
+      clock_.Advance(step_ms);
+      return false;
+    });
+  }
+  // Whether the other side has closed, without waiting for it.
+  static bool HasClosed(const RpcSocket& socket) {
+    char byte;
+    return recv(socket.fd(), &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 0;
+  }
+};
+
+TEST_F(RpcBoundsTest, ConnectionsAreBoundedAndTheOneTooManyIsTold) {
+  config_.connections_max = 3;
+  Start();
+  std::vector<RpcSocket> sockets;
+  for (int i = 0; i < 3; ++i) {
+    sockets.push_back(Connect());
+    EXPECT_TRUE(sockets.back().Call("ping", Json::array()).ok());
+  }
+  {
+    RpcSocket refused = Connect();
+    EXPECT_EQ(refused.ReadProtocolError(), "too many connections: at most 3");
+    EXPECT_EQ(refused.Read(), std::nullopt);
+  }
+  sockets.pop_back();
+  EXPECT_TRUE(Eventually([&] {
+    RpcSocket next = Connect();
+    next.Send(Request(1, "ping", Json::array()));
+    const std::optional<Json> message = next.Read();
+    return message && message->at(0) == 1;
+  }));
+  EXPECT_TRUE(sockets[0].Call("ping", Json::array()).ok());
+}
+
+TEST_F(RpcBoundsTest, AMessageOverTheLimitIsRefusedBeforeItHasCome) {
+  config_.message_bytes_max = 128 << 10;
+  Start();
+  RpcSocket socket = Connect();
+  // The header of a str of 128 KiB in a request: over the limit with what is around it.
+  socket.Send(Hex("94 00 01 a6 696e73657274 91 db 00020000"));
+  EXPECT_EQ(socket.ReadProtocolError(), "message: must be at most 131072 bytes");
+  EXPECT_EQ(socket.Read(), std::nullopt);
+}
+
+TEST_F(RpcBoundsTest, AMessageOfManySmallValuesOverTheLimitIsRefusedToo) {
+  config_.message_bytes_max = 128 << 10;
+  Start();
+  RpcSocket socket = Connect();
+  const std::string strings = ArrOf(9'000, Str("0123456789abcde"));  // 144,000 bytes
+  socket.Send(Arr({Int(0), Int(1), Str("validate_many"), Arr({strings})}));
+  EXPECT_EQ(socket.ReadProtocolError(), "message: must be at most 131072 bytes");
+}
+
+TEST_F(RpcBoundsTest, UnfinishedMessagesOfAllConnectionsAreBounded) {
+  config_.message_bytes_max = 1 << 20;
+  config_.buffer_bytes_max = 2 << 20;
+  Start();
+  const std::string request = Request(
+      1, "validate_many", Json::array({std::vector<std::string>(15, std::string(65'000, 't'))}));
+  const std::string most = request.substr(0, 900'000);
+  std::vector<RpcSocket> sockets;
+  for (int i = 0; i < 2; ++i) {
+    sockets.push_back(Connect());
+    sockets.back().Send(most);
+  }
+  ASSERT_TRUE(Eventually([&] { return Stats().at("buffered_bytes") == 1'800'000; }));
+  RpcSocket third = Connect();
+  third.Send(most);
+  EXPECT_THAT(third.ReadProtocolError(), HasSubstr("buffers for unfinished messages are full"));
+  // The others go on, and all is given back.
+  for (RpcSocket& socket : sockets) {
+    socket.Send(std::string_view(request).substr(900'000));
+    EXPECT_EQ(socket.ReadAnswer().result.size(), 15u);
+  }
+  EXPECT_TRUE(Eventually([&] { return Stats().at("buffered_bytes") == 0; }));
+}
+
+TEST_F(RpcBoundsTest, APeerThatDoesNotReadIsReadNoFurtherAndLosesNothing) {
+  config_.output_bytes_max = 64 << 10;
+  Start();
+  Json scopes = Json::array();
+  for (int i = 0; i < 64; ++i) scopes.push_back(std::string(126, 's') + std::to_string(10 + i));
+  Must("insert", {{{"token", "t"}, {"scopes", scopes}}});
+  // Some 40 MB of answers, far more than the kernel holds.
+  const uint32_t count = 5000;
+  RpcSocket slow = Connect();
+  std::atomic<bool> all_sent{false};
+  std::thread sender([&] {
+    for (uint32_t i = 0; i < count; ++i) slow.Send(Request(i, "validate", {"t"}));
+    all_sent = true;
+  });
+  // Answers pile up until the bound is reached, and then the server handles no more of it.
+  uint64_t handled = 0;
+  EXPECT_TRUE(Eventually([&] {
+    const Json stats = Stats();
+    // One batch of look-ups over the bound at the most: 256 answers of 8 KiB.
+    EXPECT_LE(stats.at("buffered_bytes"), (64 << 10) + 257 * 8400 + Loop::kReadBufferBytes);
+    const uint64_t now = stats.at("methods_total").at("validate");
+    const bool still = now == handled && stats.at("buffered_bytes") > 0;
+    handled = now;
+    return still;
+  }));
+  EXPECT_LT(handled, count);
+  // Others are served meanwhile.
+  EXPECT_EQ(Must("ping", Json::array()), "pong");
+  std::vector<uint32_t> msgids(count);
+  for (uint32_t& msgid : msgids) {
+    ASSERT_EQ(slow.ReadAnswer(&msgid).result.at(3), scopes);
+  }
+  sender.join();
+  EXPECT_TRUE(all_sent);
+  std::sort(msgids.begin(), msgids.end());
+  for (uint32_t i = 0; i < count; ++i) EXPECT_EQ(msgids[i], i);
+  EXPECT_TRUE(Eventually([&] { return Stats().at("buffered_bytes") == 0; }));
+}
+
+TEST_F(RpcBoundsTest, APeerThatNeverReadsIsClosedAfterAWhile) {
+  config_.write_timeout_ms = 10'000;
+  Start();
+  Json scopes = Json::array();
+  for (int i = 0; i < 64; ++i) scopes.push_back(std::string(126, 's') + std::to_string(10 + i));
+  Must("insert", {{{"token", "t"}, {"scopes", scopes}}});
+  RpcSocket stuck = Connect();
+  std::thread sender([&] {
+    try {
+      while (true) stuck.Send(Request(1, "validate", {"t"}));
+    } catch (const std::runtime_error&) {
+      // Closed on it.
+    }
+  });
+  EXPECT_TRUE(EventuallyInTime(500, [&] { return Stats().at("timeouts_total") == 1; }));
+  sender.join();
+  const Json stats = Stats();
+  EXPECT_EQ(stats.at("connections"), 1);
+  EXPECT_EQ(stats.at("buffered_bytes"), 0);
+}
+
+TEST_F(RpcBoundsTest, AMessageThatIsNeverFinishedEndsItsConnection) {
+  config_.message_timeout_ms = 10'000;
+  Start();
+  RpcSocket half = Connect();
+  const std::string request = Request(1, "ping", Json::array());
+  half.Send(request + request.substr(0, 4));
+  EXPECT_EQ(half.ReadAnswer().result, "pong");
+  EXPECT_FALSE(HasClosed(half));
+  EXPECT_TRUE(EventuallyInTime(500, [&] { return HasClosed(half); }));
+  EXPECT_EQ(Stats().at("timeouts_total"), 1);
+}
+
+TEST_F(RpcBoundsTest, IdleConnectionsStayUnlessToldOtherwise) {
+  Start();
+  RpcSocket socket = Connect();
+  EXPECT_TRUE(socket.Call("ping", Json::array()).ok());
+  for (int i = 0; i < 100; ++i) {
+    clock_.Advance(24 * 3600 * 1000);
+    EXPECT_EQ(Must("ping", Json::array()), "pong");
+  }
+  EXPECT_TRUE(socket.Call("ping", Json::array()).ok());
+  EXPECT_EQ(Stats().at("timeouts_total"), 0);
+}
+
+TEST_F(RpcBoundsTest, IdleConnectionsEndAfterTheirTime) {
+  config_.idle_timeout_ms = 60'000;
+  Start();
+  RpcSocket socket = Connect();
+  EXPECT_TRUE(socket.Call("ping", Json::array()).ok());
+  EXPECT_TRUE(EventuallyInTime(5'000, [&] { return HasClosed(socket); }));
+}
+
+TEST_F(RpcBoundsTest, APipelineIsReadNoFurtherThanItsBoundAndAnsweredInFull) {
+  config_.pipeline_max = 2;
+  Start();
+  RpcSocket socket = Connect();
+  std::string bytes;
+  for (uint32_t i = 0; i < 200; ++i) {
+    bytes += Request(i, "insert", Json::array({{{"token", "t" + std::to_string(i)}}}));
+  }
+  socket.Send(bytes);
+  for (uint32_t i = 0; i < 200; ++i) {
+    uint32_t msgid = 0;
+    EXPECT_TRUE(socket.ReadAnswer(&msgid).ok());
+    EXPECT_EQ(msgid, i);  // writes are answered in order
+  }
+  EXPECT_EQ(Must("count", Json::array()), 200);
+}
+
+TEST_F(RpcBoundsTest, AFullWriteQueueIsBusyAndWhatWasTakenIsDone) {
+  config_.queue_mutations_max = 3;
+  Start();
+  RpcSocket socket = Connect();
+  std::string bytes;
+  const uint32_t count = 2000;
+  for (uint32_t i = 0; i < count; ++i) {
+    bytes += Request(i, "insert", Json::array({{{"token", "t" + std::to_string(i)}}}));
+  }
+  socket.Send(bytes);
+  uint64_t done = 0, busy = 0;
+  for (uint32_t i = 0; i < count; ++i) {
+    const Answer answer = socket.ReadAnswer();
+    if (answer.ok()) ++done;
+    if (answer.code() == "busy") ++busy;
+  }
+  EXPECT_EQ(done + busy, count);
+  EXPECT_GT(done, 0u);
+  EXPECT_GT(busy, 0u);
+  EXPECT_EQ(Must("count", Json::array()), done);
+}
+
+TEST_F(RpcBoundsTest, AFullQueryQueueIsBusy) {
+  config_.query_threads = 1;
+  config_.query_queue_max = 1;
+  Start();
+  RpcSocket socket = Connect();
+  std::string bytes;
+  const uint32_t count = 2000;
+  for (uint32_t i = 0; i < count; ++i) bytes += Request(i, "list", Json::array());
+  socket.Send(bytes);
+  uint64_t done = 0, busy = 0;
+  for (uint32_t i = 0; i < count; ++i) {
+    const Answer answer = socket.ReadAnswer();
+    if (answer.ok()) ++done;
+    if (answer.code() == "busy") ++busy;
+  }
+  EXPECT_EQ(done + busy, count);
+  EXPECT_GT(done, 0u);
+  EXPECT_GT(busy, 0u);
+}
+
+TEST_F(RpcBoundsTest, WhatCannotBeAskedOfTheDiskIsUnavailableAndNeverInvalid) {
+  config_.query_threads = 1;
+  config_.query_queue_max = 1;
+  Start();
+  Must("insert", {{{"token", "t"}}});
+  TokenTable& table = server_->store().table();
+  table.SetMissesUnavailable(true);
+  table.Erase(server_->store().namespaces()->at("default").id, TokenKey::FromBytes(KeyOf("t")));
+  RpcSocket socket = Connect();
+  std::string bytes;
+  const uint32_t count = 2000;
+  for (uint32_t i = 0; i < count; ++i) {
+    bytes +=
+        i % 2 ? Request(i, "validate", {"t"}) : Request(i, "validate_many", Json::array({{"t"}}));
+  }
+  socket.Send(bytes);
+  const Json valid = {true, nullptr, nullptr, Json::array()};
+  const Json unavailable = {nullptr, "unavailable"};
+  uint64_t known = 0, unknown = 0;
+  for (uint32_t i = 0; i < count; ++i) {
+    uint32_t msgid = 0;
+    const Answer answer = socket.ReadAnswer(&msgid);
+    const bool single = msgid % 2;
+    const Json verdict = single || !answer.ok() ? answer.result : answer.result.at(0);
+    if (verdict == valid) {
+      ++known;
+    } else if (single ? answer.code() == "unavailable" : verdict == unavailable) {
+      ++unknown;
+    } else {
+      ADD_FAILURE() << ::testing::PrintToString(answer);
+    }
+  }
+  EXPECT_GT(known, 0u);
+  EXPECT_GT(unknown, 0u);
+  EXPECT_EQ(known + unknown, count);
+}
+
+TEST_F(RpcBoundsTest, SettingsShowInHello) {
+  config_.message_bytes_max = 200'000;
+  config_.nesting_max = 9;
+  config_.many_max = 2;
+  Start();
+  EXPECT_EQ(Must("hello", Json::array()).at("limits"),
+            Json({{"message_bytes", 200'000}, {"nesting", 9}, {"many", 2}}));
+  EXPECT_EQ(Call("validate_many", Json::array({{"a", "b", "c"}})).code(), "too_large");
+  EXPECT_EQ(Connect().CallEncoded("ping", Nested(9)).code(), "too_large");
+}
+
+}  // namespace
+}  // namespace tokend::testing

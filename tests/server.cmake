@@ -1,0 +1,30 @@
+find_package(nlohmann_json REQUIRED)
+find_package(RocksDB REQUIRED)
+
+# A server inside the test, spoken to over real sockets.
+function(tokend_server_test name)
+  tokend_test(${name} LIBS tokend_server_lib nlohmann_json::nlohmann_json ${ARGN} LABELS server)
+endfunction()
+
+tokend_test(validate_frame_test LIBS tokend_server_lib LABELS unit)
+tokend_test(config_test LIBS tokend_server_lib LABELS unit)
+tokend_test(logging_test LIBS tokend_server_lib nlohmann_json::nlohmann_json LABELS unit)
+tokend_test(worker_pool_test LIBS tokend_server_lib LABELS unit)
+tokend_server_test(listener_test)
+tokend_server_test(short_answer_test)
+tokend_server_test(rpc_methods_test)
+tokend_server_test(rpc_stream_test)
+tokend_server_test(rpc_bounds_test)
+tokend_server_test(http_test)
+tokend_server_test(server_lifecycle_test)
+target_link_libraries(server_lifecycle_test PRIVATE RocksDB::rocksdb-shared)
+
+# The program from outside, in another language. Debian's python3-msgpack is for /usr/bin/python3,
+# whatever stands before it in PATH.
+find_program(TOKEND_SYSTEM_PYTHON python3 HINTS /usr/bin REQUIRED)
+foreach(name program_test msgpack_client_test)
+  add_test(NAME ${name} COMMAND ${TOKEND_SYSTEM_PYTHON} -B
+    ${CMAKE_CURRENT_SOURCE_DIR}/clients/${name}.py $<TARGET_FILE:tokend>)
+  set_tests_properties(${name} PROPERTIES TIMEOUT 300 LABELS "server;integration"
+    ENVIRONMENT "${TOKEND_TEST_ENVIRONMENT}")
+endforeach()

@@ -1,0 +1,141 @@
+// The direct decoder of validate takes only what the general one takes, and with the same outcome.
+#include "server/validate_frame.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+#include <string>
+#include <vector>
+
+#include "protocol/rpc.h"
+#include "tests/encoded.h"
+
+namespace tokend {
+namespace {
+
+using testing::Arr;
+using testing::Bin;
+using testing::ExactBytes;
+using testing::Ext;
+using testing::Hex;
+using testing::Nil;
+using testing::Str;
+using testing::Uint;
+
+std::string Message(uint64_t msgid, const std::string& params) {
+  return Arr({Uint(0), Uint(msgid), Str("validate"), params});
+}
+
+std::vector<std::string> CommonForms() {
+  std::vector<std::string> forms;
+  for (const uint64_t msgid :
+       {0ull, 1ull, 127ull, 128ull, 255ull, 256ull, 65535ull, 65536ull, 4294967295ull}) {
+    forms.push_back(Message(msgid, Arr({Str("token")})));
+  }
+  for (const size_t size : {1, 31, 32, 255, 256, 65535, 65536}) {
+    forms.push_back(Message(7, Arr({Str(std::string(size, 't'))})));
+    forms.push_back(Message(7, Arr({Bin(std::string(size, '\xff'))})));
+  }
+  forms.push_back(Message(7, Arr({Ext(1, std::string(32, 'k'))})));
+  forms.push_back(Message(7, Arr({Str("token"), Str("default")})));
+  forms.push_back(Message(7, Arr({Str("token"), Str(std::string(31, 'n'))})));
+  forms.push_back(Message(7, Arr({Str("token"), Str(std::string(255, 'n'))})));
+  forms.push_back(Message(7, Arr({Ext(1, std::string(32, '\x00')), Str("other")})));
+  return forms;
+}
+
+// If the direct decoder takes the bytes, the general one must, and to the same end.
+void ExpectAgreement(std::string_view bytes) {
+  ValidateFrame direct;
+  const size_t size = ReadValidateFrame(bytes, &direct);
+  if (size == 0) return;
+  ASSERT_LE(size, bytes.size());
+  const Frame frame = ReadFrame(bytes, RpcLimits());
+  ASSERT_EQ(frame.result, FrameResult::kRequest);
+  EXPECT_EQ(frame.size, size);
+  EXPECT_EQ(frame.msgid, direct.msgid);
+  EXPECT_EQ(frame.method, "validate");
+  TokenParams params;
+  const Status status = DecodeToken(frame.params, &params);
+  if (!status.ok()) {
+    // Only a namespace that cannot exist.
+    EXPECT_TRUE(status.message().starts_with("namespace")) << status.message();
+    return;
+  }
+  EXPECT_EQ(params.namespace_name, direct.namespace_name);
+  EXPECT_EQ(params.token.is_key, direct.token.is_key);
+  if (direct.token.is_key) {
+    EXPECT_EQ(params.token.key, direct.token.key);
+  } else {
+    EXPECT_EQ(params.token.token, direct.token.token);
+  }
+}
+
+TEST(ValidateFrameTest, TakesTheCommonForms) {
+  for (const std::string& form : CommonForms()) {
+    const ExactBytes bytes(form);
+    ValidateFrame frame;
+    EXPECT_EQ(ReadValidateFrame(bytes.view(), &frame), form.size());
+    EXPECT_LE(form.size(), kValidateFrameBytesMax);
+    ExpectAgreement(bytes.view());
+  }
+}
+
+TEST(ValidateFrameTest, LeavesWhatFollowsAlone) {
+  const std::string first = Message(1, Arr({Str("one")}));
+  ValidateFrame frame;
+  EXPECT_EQ(ReadValidateFrame(first + first, &frame), first.size());
+}
+
+TEST(ValidateFrameTest, TakesNothingThatIsCutAtAnyByte) {
+  for (const std::string& form : CommonForms()) {
+    const size_t step = form.size() > 1000 ? 997 : 1;
+    for (size_t size = 0; size < form.size(); size += step) {
+      const ExactBytes cut(std::string_view(form).substr(0, size));
+      ValidateFrame frame;
+      EXPECT_EQ(ReadValidateFrame(cut.view(), &frame), 0u) << "of " << form.size() << ": " << size;
+    }
+  }
+}
+
+TEST(ValidateFrameTest, LeavesOtherFormsToTheGeneralDecoder) {
+  const std::string other[] = {
+      Arr({Uint(0), Uint(1), Str("validate_many"), Arr({Arr({Str("a")})})}),
+      Arr({Uint(0), Uint(1), Str("revoke"), Arr({Str("token")})}),
+      Arr({Uint(2), Str("validate"), Arr({Str("token")})}),
+      Message(1, Arr({})),
+      Message(1, Arr({Str("")})),
+      Message(1, Arr({Str(std::string(65537, 't'))})),
+      Message(1, Arr({Ext(2, std::string(32, 'k'))})),
+      Message(1, Arr({Ext(1, std::string(31, 'k'))})),
+      Message(1, Arr({Str("token"), Nil()})),
+      Message(1, Arr({Str("token"), Str("ns"), Nil()})),
+      Message(1, Arr({Uint(5)})),
+      Hex("94 00 cf 0000000000000007 a8 76616c6964617465 91 a174"),  // a 64-bit msgid
+      Hex("94 00 d0 07 a8 76616c6964617465 91 a174"),                // a signed one
+      Hex("94 00 d0 87 a8 76616c6964617465 91 a174"),                // a negative one
+  };
+  for (const std::string& bytes : other) {
+    ValidateFrame frame;
+    EXPECT_EQ(ReadValidateFrame(bytes, &frame), 0u);
+  }
+}
+
+TEST(ValidateFrameTest, AgreesWithTheGeneralDecoderOnDamagedMessages) {
+  const uint32_t seed = std::random_device()();
+  SCOPED_TRACE(seed);
+  std::mt19937 random(seed);
+  std::vector<std::string> forms = CommonForms();
+  std::erase_if(forms, [](const std::string& form) { return form.size() > 400; });
+  for (int round = 0; round < 200'000; ++round) {
+    std::string bytes = forms[random() % forms.size()];
+    for (int changes = 1 + random() % 3; changes > 0; --changes) {
+      bytes[random() % bytes.size()] = static_cast<char>(random());
+    }
+    ExpectAgreement(ExactBytes(bytes).view());
+    if (HasFailure()) return;
+  }
+}
+
+}  // namespace
+}  // namespace tokend

@@ -1,0 +1,519 @@
+// The built tokenctl against the built tokend: every command, imports of real dumps, a terminal.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <pty.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <thread>
+
+#include "client/client.h"
+#include "tests/encoded.h"
+#include "tests/system/server_process.h"
+
+namespace tokend {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using Json = nlohmann::json;
+using namespace tokend::testing;
+
+struct Ran {
+  int code = -1;
+  std::string out, err;
+
+  Json json() const { return Json::parse(out); }
+  std::vector<Json> json_lines() const {
+    std::vector<Json> lines;
+    std::istringstream in(out);
+    for (std::string line; std::getline(in, line);) lines.push_back(Json::parse(line));
+    return lines;
+  }
+};
+
+std::string ReadFile(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// A server of the test's own in a directory of its own, and tokenctl talking to it.
+class TokenctlIntegration : public ::testing::Test {
+ protected:
+  TokenctlIntegration() {
+    char path[] = "/tmp/tokenctl-test-XXXXXX";
+    if (mkdtemp(path) == nullptr) throw std::runtime_error("mkdtemp");
+    dir_ = path;
+    StartServer();
+  }
+  ~TokenctlIntegration() override {
+    server_.reset();
+    if (HasFailure()) std::fputs(ReadFile(dir_ + "/log").c_str(), stderr);
+    std::filesystem::remove_all(dir_);
+  }
+
+  void StartServer() {
+    server_.emplace(TOKEND_PROGRAM, dir_ + "/data", dir_ + "/log");
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (true) {
+      Ran stats = Run({"stats", "--json"});
+      if (stats.code == 0 && stats.json()["state"] == "ready") return;
+      if (std::chrono::steady_clock::now() > deadline || !server_->IsRunning()) {
+        throw std::runtime_error("tokend does not come up: " + stats.err);
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+  }
+
+  // Runs tokenctl with this on its standard input.
+  Ran Run(const std::vector<std::string>& arguments, const std::string& input = "") {
+    const std::string in_path = dir_ + "/in", out_path = dir_ + "/out", err_path = dir_ + "/err";
+    std::ofstream(in_path, std::ios::binary) << input;
+    std::vector<std::string> words = {TOKENCTL_PROGRAM};
+    words.insert(words.end(), arguments.begin(), arguments.end());
+    std::vector<char*> argv;
+    for (std::string& word : words) argv.push_back(word.data());
+    argv.push_back(nullptr);
+    const std::string server = server_ ? server_->address() : "";
+    pid_t pid = fork();
+    if (pid == 0) {
+      setenv("TOKEND_SERVER", server.c_str(), 1);
+      dup2(open(in_path.c_str(), O_RDONLY), STDIN_FILENO);
+      dup2(open(out_path.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), STDOUT_FILENO);
+      dup2(open(err_path.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), STDERR_FILENO);
+      execv(TOKENCTL_PROGRAM, argv.data());
+      _exit(127);
+    }
+    int status = 0;
+    waitpid(pid, &status, 0);
+    Ran ran;
+    ran.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    ran.out = ReadFile(out_path);
+    ran.err = ReadFile(err_path);
+    return ran;
+  }
+
+  // Runs where 0 is expected and gives what was printed.
+  std::string Do(const std::vector<std::string>& arguments, const std::string& input = "") {
+    Ran ran = Run(arguments, input);
+    EXPECT_EQ(ran.code, 0) << arguments.front() << ": " << ran.err;
+    return ran.out;
+  }
+  Json DoJson(std::vector<std::string> arguments) {
+    arguments.push_back("--json");
+    return Json::parse(Do(arguments));
+  }
+
+  std::vector<std::string> ListedIds(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "list");
+    std::vector<std::string> ids;
+    const Json page = DoJson(arguments);
+    for (const Json& item : page["items"]) ids.push_back(item["id"]);
+    return ids;
+  }
+
+  std::string dir_;
+  std::optional<ServerProcess> server_;
+};
+
+// --- a token's life ---
+
+TEST_F(TokenctlIntegration, PingsAndCounts) {
+  EXPECT_THAT(Do({"ping"}), HasSubstr("pong in "));
+  EXPECT_EQ(DoJson({"ping"})["server"], "tokend");
+  EXPECT_EQ(Do({"count"}), "0\n");
+  EXPECT_EQ(Do({"clock", "accept"}), "accepted\n");
+}
+
+TEST_F(TokenctlIntegration, IssueUseRevoke) {
+  Json issued = DoJson({"issue", "--owner", "alice", "--name", "laptop", "--scope", "read",
+                        "--scope", "write", "--ttl", "30d", "--attributes", R"({"team":"core"})"});
+  const std::string token = issued["token"], id = issued["id"];
+  EXPECT_THAT(token, ::testing::StartsWith("tk_"));
+
+  Json verdict = DoJson({"validate", token});
+  EXPECT_EQ(verdict["valid"], true);
+  EXPECT_EQ(verdict["owner"], "alice");
+  EXPECT_EQ(verdict["scopes"], Json({"read", "write"}));
+  EXPECT_EQ(verdict["expires_at"], issued["expires_at"]);
+  DoJson({"validate", token});
+
+  for (const std::vector<std::string>& by :
+       {std::vector<std::string>{"get", token}, std::vector<std::string>{"get", "--id", id}}) {
+    Json record = DoJson(by);
+    EXPECT_EQ(record["id"], id);
+    EXPECT_EQ(record["name"], "laptop");
+    EXPECT_EQ(record["attributes"], Json({{"team", "core"}}));
+    EXPECT_EQ(record["use_count"], 2);
+    EXPECT_GE(record["last_used_at"], record["created_at"]);
+  }
+
+  EXPECT_EQ(Do({"update", "--id", id, "--name", "old laptop", "--no-scopes"}), "updated\n");
+  EXPECT_EQ(DoJson({"get", "--id", id})["name"], "old laptop");
+  EXPECT_EQ(DoJson({"validate", token})["scopes"], Json::array());
+  EXPECT_EQ(Do({"extend", token, "--expires-at", "2040-01-01"}), "extended\n");
+  EXPECT_EQ(DoJson({"get", "--id", id})["expires_at"], 2208988800000);
+  EXPECT_EQ(Do({"extend", "--expires-at", "never"}, token), "extended\n");
+  EXPECT_EQ(DoJson({"get", "--id", id})["expires_at"], nullptr);
+
+  Json rotated = DoJson({"rotate", token, "--overlap", "1h", "--prefix", "ci"});
+  EXPECT_THAT(rotated["token"], ::testing::StartsWith("ci_"));
+  EXPECT_EQ(DoJson({"validate", token})["valid"], true);  // within the overlap
+  EXPECT_EQ(DoJson({"validate", rotated["token"]})["owner"], "alice");
+
+  EXPECT_EQ(Do({"revoke", token}), "revoked\n");
+  Ran revoked = Run({"validate", token});
+  EXPECT_EQ(revoked.code, 4);
+  EXPECT_EQ(revoked.out, "revoked\n");
+  Ran again = Run({"revoke", token});
+  EXPECT_EQ(again.code, 4);
+  EXPECT_EQ(again.out, "was not live\n");
+  EXPECT_EQ(Run({"extend", token, "--expires-at", "1d"}).code, 4);
+  EXPECT_EQ(Run({"update", "--id", id, "--name", "x"}).code, 4);
+  EXPECT_EQ(Run({"rotate", token}).code, 1);
+  EXPECT_EQ(Do({"revoke", "--id", rotated["id"]}), std::string(rotated["id"]) + " revoked\n");
+  EXPECT_EQ(Run({"validate", rotated["token"]}).code, 4);
+}
+
+TEST_F(TokenctlIntegration, InsertOfTokensOfOnesOwn) {
+  EXPECT_EQ(Do({"insert", "-", "--owner", "ci", "--ttl", "1h"}, "one\ntwo\nthree\n"),
+            "7692c3ad3540bb803c020b3a\n"
+            "3fc4ccfe745870e2c0d99f71\n"
+            "8b5b9db0c13db24256c829aa\n");
+  Ran many = Run({"validate", "-", "--json"}, "one\nfour\nthree\n");
+  EXPECT_EQ(many.code, 4);
+  ASSERT_EQ(many.json_lines().size(), 3u);
+  EXPECT_EQ(many.json_lines()[0]["valid"], true);
+  EXPECT_EQ(many.json_lines()[1]["reason"], "unknown");
+  EXPECT_EQ(many.json_lines()[2]["valid"], true);
+  // By its key: the SHA-256 of "one".
+  EXPECT_EQ(DoJson({"validate", "--key",
+                    "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed"})["valid"],
+            true);
+
+  Ran there = Run({"insert", "one", "--json"});
+  EXPECT_EQ(there.code, 1);
+  EXPECT_EQ(there.json()["error"]["code"], "exists");
+  EXPECT_EQ(there.json()["error"]["id"], "7692c3ad3540bb803c020b3a");
+  Do({"revoke", "one"});
+  EXPECT_EQ(Run({"insert", "one", "--json"}).json()["error"]["code"], "revoked");
+  Do({"insert", "one", "--replace"});
+  EXPECT_EQ(Run({"validate", "one"}).code, 0);
+
+  Do({"insert", "past", "--expires-at", "-1d"});
+  Ran past = Run({"validate", "past"});
+  EXPECT_EQ(past.code, 4);
+}
+
+// --- the queries that the tables of today serve ---
+
+TEST_F(TokenctlIntegration, Queries) {
+  auto issue = [&](const char* owner, const char* expires_at) {
+    return std::string(DoJson({"issue", "--owner", owner, "--expires-at", expires_at})["id"]);
+  };
+  const std::string soon = issue("alice", "2h"), late = issue("alice", "90d"),
+                    never = issue("alice", "never"), mid = issue("alice", "30d"),
+                    gone = issue("carol", "-1h"), bobs = issue("bob", "3h");
+  const std::string dead = issue("alice", "60d");
+  Do({"revoke", "--id", dead});
+
+  // The valid tokens of an owner, newest expiry first.
+  EXPECT_THAT(ListedIds({"--owner", "alice", "--state", "active", "--order", "-expires_at"}),
+              ElementsAre(never, late, mid, soon));
+  EXPECT_THAT(ListedIds({"--owner", "alice", "--state", "active", "--order", "expires_at"}),
+              ElementsAre(soon, mid, late, never));
+  // The latest valid token of a namespace.
+  EXPECT_THAT(ListedIds({"--state", "active", "--order", "-expires_at", "--limit", "1"}),
+              ElementsAre(never));
+  // What expires within a window.
+  EXPECT_THAT(ListedIds({"--expires-within", "1d", "--order", "expires_at"}),
+              ElementsAre(soon, bobs));
+  EXPECT_THAT(ListedIds({"--expires-after", "29d", "--expires-before", "61d", "--state", "active"}),
+              ElementsAre(mid));
+  // Count.
+  EXPECT_EQ(Do({"count"}), "7\n");
+  EXPECT_EQ(Do({"count", "--state", "active"}), "5\n");
+  EXPECT_EQ(Do({"count", "--state", "expired"}), "1\n");
+  EXPECT_EQ(Do({"count", "--owner", "alice", "--state", "revoked"}), "1\n");
+  // Page after page.
+  Json first = DoJson({"list", "--limit", "4"});
+  EXPECT_EQ(first["items"].size(), 4u);
+  Json second = DoJson({"list", "--limit", "4", "--cursor", first["cursor"]});
+  EXPECT_EQ(second["items"].size(), 3u);
+  EXPECT_EQ(second["cursor"], nullptr);
+  Ran all = Run({"list", "--all", "--limit", "2", "--json"});
+  EXPECT_EQ(all.json_lines().size(), 4u);
+  Ran table = Run({"list", "--owner", "bob"});
+  EXPECT_THAT(table.out, AllOf(HasSubstr(bobs), HasSubstr("EXPIRES_AT"), Not(HasSubstr(soon))));
+
+  // Revoke everything an owner has.
+  EXPECT_EQ(Do({"revoke", "--owner", "alice"}), "4 revoked\n");
+  EXPECT_EQ(Do({"count", "--owner", "alice", "--state", "active"}), "0\n");
+  EXPECT_EQ(Do({"count", "--owner", "bob", "--state", "active"}), "1\n");
+  // Clean up.
+  EXPECT_EQ(Do({"count", "--state", "expired"}), "1\n");
+  Do({"purge-expired"});
+  EXPECT_EQ(Do({"count", "--state", "expired"}), "0\n");
+  EXPECT_EQ(Run({"get", "--id", gone}).code, 4);
+}
+
+TEST_F(TokenctlIntegration, ErrorsHaveExitCodes) {
+  Ran unknown = Run({"count", "--namespace", "nope"});
+  EXPECT_EQ(unknown.code, 1);
+  EXPECT_THAT(unknown.err, HasSubstr("the server answers unknown_namespace"));
+  EXPECT_EQ(Run({"validate", "t", "--namespace", "nope"}).code, 1);
+  EXPECT_EQ(Run({"frobnicate"}).code, 2);
+  EXPECT_EQ(Run({"get", "nothing"}).code, 4);
+  server_->Stop();
+  Ran down = Run({"validate", "t"});
+  EXPECT_EQ(down.code, 1);
+  EXPECT_THAT(down.err, AllOf(HasSubstr("cannot reach tokend at unix:"),
+                              HasSubstr("is it running? (tokend --help)")));
+}
+
+TEST_F(TokenctlIntegration, TokensAreNotShownAgain) {
+  const std::string secret = "a-secret-that-nobody-shall-see";
+  std::string all;
+  for (const std::vector<std::string>& arguments : {std::vector<std::string>{"insert", "-"},
+                                                    {"validate", "-"},
+                                                    {"get", "-"},
+                                                    {"insert", "-"},
+                                                    {"extend", "-", "--expires-at", "1d"},
+                                                    {"rotate", "-"},
+                                                    {"revoke", "-"},
+                                                    {"list"},
+                                                    {"stats"},
+                                                    {"validate", "-", "-n", "nope"}}) {
+    Ran ran = Run(arguments, secret + "\n");
+    all += ran.out + ran.err;
+  }
+  EXPECT_THAT(all, Not(HasSubstr(secret)));
+  EXPECT_THAT(ReadFile(dir_ + "/log"), Not(HasSubstr(secret)));
+}
+
+// --- import ---
+
+std::string Dump(const std::string& name) { return std::string(TOKEND_TEST_DATA "/dumps/") + name; }
+
+struct ExpectedRow {
+  std::string token;  // stored bytes
+  bool is_plain = false;
+  std::string key_hex, owner, state;
+};
+
+std::vector<ExpectedRow> Expected(const std::string& table) {
+  std::ifstream in(Dump("expected/" + table + ".tsv"));
+  std::vector<ExpectedRow> rows;
+  std::string line;
+  std::getline(in, line);
+  while (std::getline(in, line)) {
+    std::vector<std::string> cells;
+    std::istringstream fields(line);
+    for (std::string cell; std::getline(fields, cell, '\t');) cells.push_back(cell);
+    std::string owner = cells.at(4);
+    if (owner.substr(0, 4) == "hex:") owner = Hex(owner.substr(4));
+    rows.push_back({Hex(cells.at(2)), cells.at(1) == "plain", cells.at(3), owner, cells.at(6)});
+  }
+  return rows;
+}
+
+void ExpectVerdict(const Json& verdict, const ExpectedRow& row) {
+  if (row.state == "active") {
+    EXPECT_EQ(verdict["valid"], true) << row.key_hex;
+    EXPECT_EQ(verdict["owner"], row.owner.empty() ? Json() : Json(row.owner)) << row.key_hex;
+  } else {
+    EXPECT_EQ(verdict["valid"], false) << row.key_hex;
+    // Expired ones may have been taken out of memory already; a zero date was never taken.
+    std::vector<Json> reasons = {"unknown"};
+    if (row.state != "zerodate") reasons.push_back(row.state);
+    EXPECT_THAT(reasons, ::testing::Contains(verdict["reason"])) << row.key_hex << row.state;
+  }
+}
+
+TEST_F(TokenctlIntegration, ImportsWhatTheDumpHolds) {
+  Ran import = Run({"import", Dump("01_default.sql"), "--json"});
+  ASSERT_EQ(import.code, 0) << import.err;
+  EXPECT_EQ(import.json()["complete"], true);
+  EXPECT_THAT(import.err, Not(HasSubstr("\x1b")));  // not a terminal
+  std::map<std::string, Json> tables;
+  const Json report = import.json();
+  for (const Json& table : report["tables"]) tables[table["table"]] = table;
+  ASSERT_EQ(tables.size(), 4u);
+  for (const auto& [name, table] : tables) {
+    EXPECT_EQ(table["rows_read"], 160) << name;
+    EXPECT_EQ(table["server"]["taken"], table["rows_taken"]) << name;
+    EXPECT_EQ(table["server"]["refused"], 0) << name;
+  }
+  EXPECT_EQ(tables["pm_api_token"]["refusals"][0]["reason"], "zero_date");
+  EXPECT_EQ(tables["pm_api_token"]["refusals"][0]["rows"], 5);
+
+  for (const auto& [name, table] : tables) {
+    std::vector<ExpectedRow> rows = Expected(name);
+    ASSERT_EQ(rows.size(), 160u);
+    std::vector<std::string> arguments = {"validate", "--namespace", name, "--json"};
+    for (const ExpectedRow& row : rows) arguments.insert(arguments.end(), {"--key", row.key_hex});
+    std::vector<Json> verdicts = Run(arguments).json_lines();
+    ASSERT_EQ(verdicts.size(), rows.size());
+    for (size_t i = 0; i < rows.size(); ++i) ExpectVerdict(verdicts[i], rows[i]);
+
+    // And by the tokens themselves, as gateways ask, but for those that no line of text can hold.
+    std::string lines;
+    std::vector<ExpectedRow> sent;
+    for (const ExpectedRow& row : rows) {
+      if (!row.is_plain || row.token.find('\n') != std::string::npos || row.token.back() == '\r') {
+        continue;
+      }
+      lines += row.token + "\n";
+      sent.push_back(row);
+    }
+    if (sent.empty()) continue;
+    verdicts = Run({"validate", "--namespace", name, "--json", "-"}, lines).json_lines();
+    ASSERT_EQ(verdicts.size(), sent.size());
+    for (size_t i = 0; i < sent.size(); ++i) ExpectVerdict(verdicts[i], sent[i]);
+  }
+}
+
+TEST_F(TokenctlIntegration, ImportingTwiceChangesNothing) {
+  const std::vector<std::string> import = {"import", Dump("01_default.sql"), "--json"};
+  ASSERT_EQ(Run(import).code, 0);
+  std::string before = Do({"list", "--all", "-n", "auth_user_tokens", "--json"});
+  Ran again = Run(import);
+  EXPECT_EQ(again.code, 0);
+  const Json report = again.json();
+  EXPECT_EQ(report["tables"].size(), 4u);
+  for (const Json& table : report["tables"]) {
+    EXPECT_EQ(table["server"]["taken"], 0);
+    EXPECT_EQ(table["server"]["replaced"], 0);
+    EXPECT_EQ(table["server"]["unchanged"], table["rows_taken"]);
+  }
+  EXPECT_EQ(Do({"list", "--all", "-n", "auth_user_tokens", "--json"}), before);
+  // Nor does a restart.
+  server_->Kill();
+  server_.reset();
+  StartServer();
+  EXPECT_EQ(Do({"list", "--all", "-n", "auth_user_tokens", "--json"}), before);
+}
+
+TEST_F(TokenctlIntegration, ImportsCompressedInputAndStandardInput) {
+  int number = 0;
+  for (const char* name : {"30_master_data2.sql.gz", "30_master_data2.sql.zst",
+                           "30_master_data2.sql.xz", "08_master_data2.sql"}) {
+    const std::string space = "space" + std::to_string(++number);
+    Ran import = Run({"import", "-", "--table", "portal.api_token", "-n", space, "--json"},
+                     ReadFile(Dump(name)));
+    EXPECT_EQ(import.code, 0) << import.err;
+    EXPECT_EQ(Do({"count", "-n", space}), "160\n") << name;
+  }
+}
+
+TEST_F(TokenctlIntegration, ImportsWithColumnsOfAnUnknownTable) {
+  std::ofstream(dir_ + "/schema.sql") << "CREATE TABLE `sessions` (`k` varchar(64), `who` int, "
+                                         "`until` datetime, `dead` tinyint(1));\n";
+  std::ofstream(dir_ + "/data.sql")
+      << "INSERT INTO `sessions` VALUES ('tok-1',7,'2031-01-01 00:00:00',0),"
+         "('tok-2',8,'2031-01-01 00:00:00',1),(NULL,9,NULL,0);\n";
+  Ran import = Run({"import", dir_ + "/data.sql", "--schema", dir_ + "/schema.sql", "--table",
+                    "sessions", "--columns", "token=k,owner=who,expires_at=until,revoked=dead",
+                    "--time-zone", "+05:30", "--json"});
+  ASSERT_EQ(import.code, 0) << import.err;
+  EXPECT_EQ(import.json()["tables"][0]["refusals"][0]["reason"], "null_token");
+  Json verdict = DoJson({"validate", "tok-1", "-n", "sessions"});
+  EXPECT_EQ(verdict["owner"], "7");
+  EXPECT_EQ(verdict["expires_at"], 1924972200000);  // 2030-12-31T18:30:00Z
+  EXPECT_EQ(Run({"validate", "tok-2", "-n", "sessions"}).out, "revoked\n");
+}
+
+TEST_F(TokenctlIntegration, ImportExitCodes) {
+  Ran truncated = Run({"import", Dump("70_truncated.sql")});
+  EXPECT_EQ(truncated.code, 3);
+  EXPECT_THAT(truncated.out, HasSubstr("incomplete: "));
+  EXPECT_NE(Do({"count", "-n", "api_token"}), "0\n");
+  EXPECT_EQ(Run({"import", Dump("71_truncated.sql.gz"), "--json"}).code, 3);
+
+  EXPECT_EQ(Run({"import", dir_ + "/nothing.sql"}).code, 1);
+  EXPECT_EQ(Run({"import", Dump("01_default.sql"), "--table", "nope"}).code, 2);
+  EXPECT_EQ(Run({"import", Dump("01_default.sql"), "--columns", "token=x"}).code, 2);
+  EXPECT_EQ(Run({"import"}).code, 2);
+}
+
+TEST_F(TokenctlIntegration, ADryRunAsksNothingOfTheServer) {
+  server_->Stop();
+  Ran dry = Run({"import", Dump("01_default.sql"), "--dry-run", "--json"});
+  EXPECT_EQ(dry.code, 0) << dry.err;
+  EXPECT_EQ(dry.json()["dry_run"], true);
+  EXPECT_EQ(dry.json()["tables"][0]["rows_taken"], 160);
+  EXPECT_EQ(dry.json()["tables"][0]["server"], nullptr);
+}
+
+// --- a terminal ---
+
+TEST_F(TokenctlIntegration, AsksForATokenWithoutEcho) {
+  Do({"insert", "typed-secret", "--owner", "alice"});
+  int terminal = -1;
+  pid_t pid = forkpty(&terminal, nullptr, nullptr, nullptr);
+  ASSERT_GE(pid, 0);
+  if (pid == 0) {
+    execl(TOKENCTL_PROGRAM, "tokenctl", "--server", server_->address().c_str(), "validate",
+          static_cast<char*>(nullptr));
+    _exit(127);
+  }
+  std::string seen;
+  bool typed = false;
+  pollfd entry{terminal, POLLIN, 0};
+  while (poll(&entry, 1, 30000) == 1) {
+    char bytes[1024];
+    ssize_t got = read(terminal, bytes, sizeof bytes);
+    if (got <= 0) break;
+    seen.append(bytes, static_cast<size_t>(got));
+    if (!typed && seen.find("Token (not shown): ") != std::string::npos) {
+      typed = true;
+      ASSERT_EQ(write(terminal, "typed-secret\n", 13), 13);
+    }
+  }
+  int status = 0;
+  waitpid(pid, &status, 0);
+  close(terminal);
+  EXPECT_TRUE(typed);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << seen;
+  EXPECT_THAT(seen, AllOf(HasSubstr("alice"), Not(HasSubstr("typed-secret"))));
+}
+
+// --- the library ---
+
+TEST_F(TokenctlIntegration, TheLibraryPipelinesWritesAndReads) {
+  client::Result<client::Client> connected = client::Client::Connect(server_->address());
+  ASSERT_TRUE(connected);
+  client::Client& client = *connected;
+  std::vector<client::Pending<std::string>> inserts;
+  for (int i = 0; i < 2000; ++i) {
+    client::InsertRequest request;
+    std::string token = "token-" + std::to_string(i);
+    request.token = token;
+    request.owner = "owner-" + std::to_string(i % 7);
+    inserts.push_back(client.SendInsert(request));
+  }
+  for (auto& insert : inserts) ASSERT_TRUE(insert.Wait());
+  std::vector<client::Pending<client::Verdict>> verdicts;
+  for (int i = 0; i < 2000; ++i)
+    verdicts.push_back(client.SendValidate("token-" + std::to_string(i)));
+  for (int i = 0; i < 2000; ++i) {
+    auto verdict = verdicts[static_cast<size_t>(i)].Wait();
+    ASSERT_TRUE(verdict && verdict->valid()) << i;
+    EXPECT_EQ(verdict->owner, "owner-" + std::to_string(i % 7));
+  }
+  auto count = client.Count({});
+  EXPECT_TRUE(count && *count == 2000);
+}
+
+}  // namespace
+}  // namespace tokend

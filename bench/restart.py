@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+"""Many tokens, kill -9, restart: is everything there, how soon, and how big?
+
+Usage: bench/restart.py BUILD_DIR [--tokens N] [ARG for crash-test ...]      (or: ./dev bench restart)
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+
+import report
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("build_dir")
+    parser.add_argument("--tokens", type=int, default=10_000_000)
+    parser.add_argument("--quick", action="store_true", help="200,000 tokens, nothing written to docs/")
+    args, more = parser.parse_known_args()
+    if args.quick:
+        args.tokens = 200_000
+    build_dir = os.path.abspath(args.build_dir)
+    figures_path = os.path.join(build_dir, "bench-restart.json")
+    done = subprocess.run(
+        [os.path.join(build_dir, "bin", "crash-test"), "--server",
+         os.path.join(build_dir, "bin", "tokend"), "--dir", "bench-restart", "--tokens",
+         str(args.tokens), "--kills", "1", "--json", figures_path] + more,
+        cwd=build_dir, stdin=subprocess.DEVNULL, check=False)
+    if done.returncode != 0 or args.quick:
+        return done.returncode
+    with open(figures_path, encoding="utf-8") as file:
+        figures = json.load(file)
+    report.write_section("restart", f"""
+## Restart after kill -9
+
+`./dev bench restart --tokens {args.tokens}` on {report.machine()}.
+Tokens of 43 bytes with owner, scopes and expiry go in by `insert_many`, some of them are revoked (by
+token, id and owner), extended and replaced; the server is killed in the middle of it and started
+again. All that it had acknowledged is asked for, and was there.
+
+| | |
+|---|--:|
+| tokens | {figures['tokens']:,} |
+| acknowledged, tokens/s | {figures['acknowledged_per_second']:,.0f} |
+| start to first correct answer | {figures['first_answer_ms']:,.0f} ms |
+| start to fully loaded | {figures['loaded_ms'] / 1000:,.2f} s |
+| resident memory per token | {figures['bytes_per_token']:.1f} bytes |
+| resident memory in all | {figures['resident_bytes'] / 1e6:,.0f} MB |
+""")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,14 @@
+tokend_test(bench_tokens_test LIBS tokend_bench_lib)
+tokend_test(bench_histogram_test LIBS tokend_bench_lib)
+tokend_test(bench_driver_test LIBS tokend_bench_lib)
+tokend_test(bench_generator_test LIBS tokend_bench_lib Threads::Threads)
+
+# The micro-benchmarks with a few tokens, for their answers and not their times.
+foreach(name protocol table wheel)
+  add_test(NAME micro_${name}
+    COMMAND micro_${name} --tokens=1000 --benchmark_min_time=0.001)
+  set_tests_properties(micro_${name} PROPERTIES TIMEOUT 120 LABELS bench
+    ENVIRONMENT "${TOKEND_TEST_ENVIRONMENT}")
+endforeach()
+
+add_subdirectory(system)

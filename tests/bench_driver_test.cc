@@ -1,0 +1,271 @@
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <memory>
+#include <string>
+
+#include "bench/driver.h"
+#include "bench/floor.h"
+#include "protocol/digest.h"
+#include "protocol/params.h"
+#include "protocol/rpc.h"
+
+namespace tokend::bench {
+namespace {
+
+using Result = Answer::Result;
+
+constexpr uint64_t kIndex = 5;
+
+class DriverTest : public ::testing::Test {
+ protected:
+  void Use(const char* protocol) { driver_ = MakeDriver(protocol, &tokens_); }
+
+  // Sends one operation; gives its request.
+  std::string Ask(OperationKind kind, bool is_present = true, uint32_t count = 1) {
+    Operation* operation = window_.Add(&number_);
+    operation->kind = kind;
+    operation->is_present = is_present;
+    operation->count = count;
+    operation->index = kIndex;
+    Output output;
+    driver_->AppendRequest(*operation, number_, &output);
+    return std::string(output.view());
+  }
+
+  // An answer is taken whole, judged so, and cut anywhere before its end needs more.
+  void ExpectAnswer(const std::string& bytes, Result result) {
+    for (size_t size = 0; size < bytes.size(); ++size) {
+      // A block of its own, so that reading past it is caught.
+      const std::vector<char> front(bytes.begin(), bytes.begin() + static_cast<long>(size));
+      const Answer answer = driver_->Take({front.data(), size}, &window_);
+      ASSERT_EQ(answer.result, Result::kNeedMore) << size << " bytes of " << bytes;
+    }
+    const Answer answer = driver_->Take(bytes + "next", &window_);
+    EXPECT_EQ(answer.result, result) << bytes;
+    EXPECT_EQ(answer.size, bytes.size());
+    EXPECT_EQ(window_.open(), 0u);
+  }
+
+  std::string Response(const std::function<void(msgpack_io::Writer*)>& write_result) {
+    std::string bytes;
+    msgpack_io::Writer writer(&bytes);
+    BeginResponse(number_, &writer);
+    write_result(&writer);
+    return bytes;
+  }
+  std::string ValidResponse(uint64_t expires_at_ms, std::string_view owner,
+                            std::string_view scopes_encoded) {
+    return Response([&](msgpack_io::Writer* writer) {
+      writer->ArrayHeader(4);
+      writer->Bool(true);
+      writer->Uint(expires_at_ms);
+      writer->Str(owner);
+      writer->Raw(scopes_encoded);
+    });
+  }
+  std::string IdOf(uint64_t index) {
+    return ToHex(TokenId::Of(digester_.Digest(DigestScheme::kSha256, tokens_.Token(index))));
+  }
+
+  const TokenSpace tokens_{1, 1'800'000'000'000};
+  Digester digester_;
+  std::unique_ptr<Driver> driver_;
+  Window window_{4};
+  uint32_t number_ = 0;
+};
+
+TEST_F(DriverTest, RedisAsksAndJudges) {
+  Use("redis");
+  const std::string token = tokens_.Token(kIndex);
+  const std::string set = Ask(OperationKind::kInsert);
+  ASSERT_TRUE(set.starts_with("*5\r\n$3\r\nSET\r\n$43\r\n" + token + "\r\n$64\r\n")) << set;
+  const std::string value = set.substr(set.find("$64\r\n") + 5, 64);
+  EXPECT_EQ(set.substr(set.find("$64\r\n") + 69, 14), "\r\n$2\r\nEX\r\n$6\r\n");
+  EXPECT_EQ(set.size(), 18u + 43 + 7 + 64 + 14 + 6 + 2);
+  ExpectAnswer("+OK\r\n", Result::kRight);
+  Ask(OperationKind::kInsert);
+  ExpectAnswer("-OOM no memory\r\n", Result::kWrong);
+
+  EXPECT_EQ(Ask(OperationKind::kValidate), "*2\r\n$3\r\nGET\r\n$43\r\n" + token + "\r\n");
+  ExpectAnswer("$64\r\n" + value + "\r\n", Result::kRight);
+  Ask(OperationKind::kValidate);
+  ExpectAnswer("$-1\r\n", Result::kWrong);
+  Ask(OperationKind::kValidate);
+  ExpectAnswer("$64\r\n" + std::string(64, 'x') + "\r\n", Result::kWrong);
+  Ask(OperationKind::kValidate, /*is_present=*/false);
+  ExpectAnswer("$-1\r\n", Result::kRight);
+  Ask(OperationKind::kValidate, /*is_present=*/false);
+  ExpectAnswer("$64\r\n" + value + "\r\n", Result::kWrong);
+}
+
+TEST_F(DriverTest, MemcachedAsksAndJudges) {
+  Use("memcached");
+  const std::string token = tokens_.Token(kIndex);
+  const std::string set = Ask(OperationKind::kInsert);
+  ASSERT_TRUE(set.starts_with("ms " + token + " 64 T")) << set;
+  const std::string value = set.substr(set.find("\r\n") + 2, 64);
+  EXPECT_EQ(set.size(), 3u + 43 + 5 + 6 + 2 + 64 + 2);
+  ExpectAnswer("HD\r\n", Result::kRight);
+  Ask(OperationKind::kInsert);
+  ExpectAnswer("SERVER_ERROR out of memory storing object\r\n", Result::kWrong);
+
+  EXPECT_EQ(Ask(OperationKind::kValidate), "mg " + token + " v\r\n");
+  ExpectAnswer("VA 64\r\n" + value + "\r\n", Result::kRight);
+  Ask(OperationKind::kValidate);
+  ExpectAnswer("EN\r\n", Result::kWrong);
+  Ask(OperationKind::kValidate, /*is_present=*/false);
+  ExpectAnswer("EN\r\n", Result::kRight);
+}
+
+TEST_F(DriverTest, TokendAsksWhatTheProtocolSays) {
+  Use("tokend");
+  const std::string request = Ask(OperationKind::kValidate);
+  EXPECT_EQ(request.size(), kFloorRequestBytes);
+  const Frame frame = ReadFrame(request, {});
+  ASSERT_EQ(frame.result, FrameResult::kRequest);
+  EXPECT_EQ(frame.size, request.size());
+  EXPECT_EQ(frame.msgid, number_);
+  EXPECT_EQ(frame.method, "validate");
+  TokenParams params;
+  ASSERT_TRUE(DecodeToken(frame.params, &params).ok());
+  EXPECT_EQ(params.token.token, tokens_.Token(kIndex));
+}
+
+TEST_F(DriverTest, TokendInsertsTheTokensAsTheyAre) {
+  Use("tokend");
+  const std::string request = Ask(OperationKind::kInsert, true, 3);
+  const Frame frame = ReadFrame(request, {});
+  ASSERT_EQ(frame.method, "insert_many");
+  std::vector<InsertElement> elements;
+  ASSERT_TRUE(DecodeInsertMany(frame.params, {}, &elements).ok());
+  ASSERT_EQ(elements.size(), 3u);
+  for (uint64_t i = 0; i < 3; ++i) {
+    const InsertParams& insert = elements[i].insert;
+    EXPECT_EQ(insert.token.token, tokens_.Token(kIndex + i));
+    EXPECT_EQ(insert.owner, tokens_.Owner(kIndex + i));
+    EXPECT_EQ(insert.expires_at_ms, tokens_.ExpiresAtMs(kIndex + i));
+    EXPECT_EQ(std::vector<std::string>(insert.scopes.begin(), insert.scopes.end()),
+              tokens_.Scopes(kIndex + i));
+  }
+}
+
+TEST_F(DriverTest, TokendVerdictIsRightOnlyWithEveryFieldRight) {
+  Use("tokend");
+  const uint64_t expires = tokens_.ExpiresAtMs(kIndex);
+  const std::string owner(tokens_.Owner(kIndex));
+  const std::string scopes(tokens_.ScopesEncoded(kIndex));
+  Ask(OperationKind::kValidate);
+  ExpectAnswer(ValidResponse(expires, owner, scopes), Result::kRight);
+  Ask(OperationKind::kValidate);
+  ExpectAnswer(ValidResponse(expires + 1, owner, scopes), Result::kWrong);
+  Ask(OperationKind::kValidate);
+  ExpectAnswer(ValidResponse(expires, owner + "x", scopes), Result::kWrong);
+  Ask(OperationKind::kValidate);
+  ExpectAnswer(ValidResponse(expires, owner, "\x91\xa5other"), Result::kWrong);
+  Ask(OperationKind::kValidate, /*is_present=*/false);
+  ExpectAnswer(ValidResponse(expires, owner, scopes), Result::kWrong);
+}
+
+TEST_F(DriverTest, TokendVerdictInLongEncodingsIsRightToo) {
+  Use("tokend");
+  Ask(OperationKind::kValidate);
+  std::string bytes = Response([&](msgpack_io::Writer* writer) {
+    writer->ArrayHeader(4);
+    writer->Bool(true);
+    writer->Uint(tokens_.ExpiresAtMs(kIndex));
+    const std::string_view owner = tokens_.Owner(kIndex);
+    // str 8, which the shortest encoding would not use.
+    writer->Raw(std::string("\xd9") + static_cast<char>(owner.size()) + std::string(owner));
+    writer->Raw(tokens_.ScopesEncoded(kIndex));
+  });
+  ExpectAnswer(bytes, Result::kRight);
+}
+
+TEST_F(DriverTest, TokendMissIsUnknownAndNothingElse) {
+  Use("tokend");
+  const auto invalid = [](const char* reason) {
+    return [reason](msgpack_io::Writer* writer) {
+      writer->ArrayHeader(2);
+      writer->Bool(false);
+      writer->Str(reason);
+    };
+  };
+  Ask(OperationKind::kValidate, /*is_present=*/false);
+  ExpectAnswer(Response(invalid("unknown")), Result::kRight);
+  Ask(OperationKind::kValidate, /*is_present=*/false);
+  ExpectAnswer(Response(invalid("revoked")), Result::kWrong);
+  Ask(OperationKind::kValidate, /*is_present=*/true);
+  ExpectAnswer(Response(invalid("unknown")), Result::kWrong);
+  Ask(OperationKind::kValidate);
+  std::string error;
+  msgpack_io::Writer writer(&error);
+  WriteErrorResponse(number_, {ErrorCode::kUnavailable, "loading"}, &writer);
+  ExpectAnswer(error, Result::kWrong);
+}
+
+TEST_F(DriverTest, TokendInsertIsRightWithTheIdsOfItsTokens) {
+  Use("tokend");
+  const auto ids = [this](uint64_t second) {
+    return Response([this, second](msgpack_io::Writer* writer) {
+      writer->ArrayHeader(2);
+      writer->Str(IdOf(kIndex));
+      writer->Str(IdOf(second));
+    });
+  };
+  Ask(OperationKind::kInsert, true, 2);
+  ExpectAnswer(ids(kIndex + 1), Result::kRight);
+  Ask(OperationKind::kInsert, true, 2);
+  ExpectAnswer(ids(kIndex + 2), Result::kWrong);
+  Ask(OperationKind::kInsert, true, 1);
+  ExpectAnswer(Response([this](msgpack_io::Writer* writer) { writer->Str(IdOf(kIndex)); }),
+               Result::kRight);
+}
+
+TEST_F(DriverTest, TokendAnswersMayComeInAnyOrderButOnlyOnce) {
+  Use("tokend");
+  Ask(OperationKind::kValidate);
+  const std::string first = ValidResponse(tokens_.ExpiresAtMs(kIndex), tokens_.Owner(kIndex),
+                                          tokens_.ScopesEncoded(kIndex));
+  Ask(OperationKind::kValidate);
+  const std::string second = ValidResponse(tokens_.ExpiresAtMs(kIndex), tokens_.Owner(kIndex),
+                                           tokens_.ScopesEncoded(kIndex));
+  EXPECT_EQ(driver_->Take(second, &window_).result, Result::kRight);
+  EXPECT_EQ(driver_->Take(second, &window_).result, Result::kBroken);
+  EXPECT_EQ(driver_->Take(first, &window_).result, Result::kRight);
+}
+
+TEST_F(DriverTest, FloorAnswersAsItIsMeantTo) {
+  Use("floor");
+  const std::string request = Ask(OperationKind::kValidate);
+  ASSERT_EQ(request.size(), kFloorRequestBytes);
+  std::string answer(kFloorAnswer, kFloorAnswerBytes);
+  answer.replace(kFloorMsgidOffset, kFloorMsgidBytes, request, kFloorMsgidOffset, kFloorMsgidBytes);
+  ASSERT_EQ(ReadResponseFrame(answer, {}).result, ResponseResult::kResponse);
+  ExpectAnswer(answer, Result::kRight);
+  Ask(OperationKind::kValidate);
+  answer[kFloorMsgidOffset + kFloorMsgidBytes - 1] = static_cast<char>(number_);
+  answer.back() = 'x';
+  ExpectAnswer(answer, Result::kWrong);
+}
+
+TEST(WindowTest, ForgetsWhatWasAnsweredAndWhatIsLongPast) {
+  Window window(2);
+  uint32_t first = 0;
+  uint32_t second = 0;
+  window.Add(&first);
+  window.Add(&second);
+  EXPECT_EQ(window.open(), 2u);
+  EXPECT_EQ(window.Oldest(), window.Find(first));
+  window.Close(window.Find(first));
+  EXPECT_EQ(window.Find(first), nullptr);
+  EXPECT_EQ(window.Oldest(), window.Find(second));
+  uint32_t third = 0;
+  window.Add(&third);
+  EXPECT_EQ(window.Find(first), nullptr) << "its place is another's now";
+  EXPECT_NE(window.Find(third), nullptr);
+  EXPECT_EQ(window.Find(third + 1), nullptr) << "never sent";
+}
+
+}  // namespace
+}  // namespace tokend::bench

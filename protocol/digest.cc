@@ -4,6 +4,8 @@
 
 #include <stdexcept>
 
+#include "protocol/sha256_ni.h"
+
 namespace tokend {
 namespace {
 
@@ -16,15 +18,6 @@ constexpr SchemeName kSchemeNames[] = {
     {DigestScheme::kSha256, "sha256"},
     {DigestScheme::kSha256AfterBar, "sha256-after-bar"},
 };
-
-// The part of the token that the scheme digests.
-std::string_view DigestedPart(DigestScheme scheme, std::string_view token) {
-  if (scheme == DigestScheme::kSha256AfterBar) {
-    const size_t bar = token.find('|');
-    if (bar != std::string_view::npos) return token.substr(bar + 1);
-  }
-  return token;
-}
 
 }  // namespace
 
@@ -40,6 +33,14 @@ std::optional<DigestScheme> ParseDigestScheme(std::string_view name) {
     if (row.name == name) return row.scheme;
   }
   return std::nullopt;
+}
+
+std::string_view DigestedPart(DigestScheme scheme, std::string_view token) {
+  if (scheme == DigestScheme::kSha256AfterBar) {
+    const size_t bar = token.find('|');
+    if (bar != std::string_view::npos) return token.substr(bar + 1);
+  }
+  return token;
 }
 
 // A fetched algorithm and a context that is used again: OpenSSL 3 looks the algorithm up and
@@ -67,9 +68,12 @@ struct Digester::State {
 Digester::Digester() : state_(std::make_unique<State>()) {}
 Digester::~Digester() = default;
 
-TokenKey Digester::Digest(DigestScheme scheme, std::string_view token) {
-  const std::string_view part = DigestedPart(scheme, token);
+TokenKey Digester::Sha256(std::string_view part) {
   TokenKey key;
+  if (HasSha256Ni()) {
+    Sha256Ni(part, &key);
+    return key;
+  }
   // A digest that failed must never become a key that all such tokens share.
   if (EVP_DigestInit_ex2(state_->context, state_->md, nullptr) != 1 ||
       EVP_DigestUpdate(state_->context, part.data(), part.size()) != 1 ||
@@ -77,6 +81,16 @@ TokenKey Digester::Digest(DigestScheme scheme, std::string_view token) {
     throw std::runtime_error("SHA-256 failed");
   }
   return key;
+}
+
+void Digester::Sha256Pair(std::string_view part_a, std::string_view part_b, TokenKey* key_a,
+                          TokenKey* key_b) {
+  if (HasSha256Ni()) {
+    Sha256NiPair(part_a, part_b, key_a, key_b);
+  } else {
+    *key_a = Sha256(part_a);
+    *key_b = Sha256(part_b);
+  }
 }
 
 }  // namespace tokend

@@ -31,7 +31,7 @@ size_t Dispatcher::TryValidate(std::string_view bytes) {
   if (space == nullptr) return 0;
   loop_.counters().requests.Add();
   loop_.counters().methods[kValidateIndex].Add();
-  batch_.Add({frame.msgid, false, kValidate}, space->id, KeyOf(frame.token, space->scheme));
+  batch_.Add({frame.msgid, false, kValidate}, *space, frame.token);
   return size;
 }
 

@@ -100,6 +100,7 @@ class Dispatcher {
   NamespaceCache& namespaces() { return namespaces_; }
   TableReader& reader() { return reader_; }
   ValidateBatch& batch() { return batch_; }
+  Digester& digester() { return digester_; }
   TokenKey KeyOf(const TokenRef& token, DigestScheme scheme) {
     return token.is_key ? token.key : digester_.Digest(scheme, token.token);
   }

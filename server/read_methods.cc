@@ -60,8 +60,7 @@ void HandleValidate(Call& call) {
     call.connection.AnswerError(call.tag, UnknownNamespace(params.namespace_name));
     return;
   }
-  call.dispatcher.batch().Add(call.tag, space->id,
-                              call.dispatcher.KeyOf(params.token, space->scheme));
+  call.dispatcher.batch().Add(call.tag, *space, params.token);
 }
 
 void HandleValidateMany(Call& call) {
@@ -81,7 +80,7 @@ void HandleValidateMany(Call& call) {
   ValidateBatch& batch = call.dispatcher.batch();
   batch.AddMany(call.tag, params.tokens.size());
   for (const TokenRef& token : params.tokens) {
-    batch.AddLookup(space->id, call.dispatcher.KeyOf(token, space->scheme));
+    batch.AddLookup(*space, token);
   }
 }
 

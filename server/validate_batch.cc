@@ -145,8 +145,19 @@ bool AskDisk(RpcConnection& connection, const RequestTag& tag, bool is_many,
 
 }  // namespace
 
+void ValidateBatch::Digest(Digester& digester) {
+  std::span<const Undigested> rest = undigested_;
+  for (; rest.size() >= 2; rest = rest.subspan(2)) {
+    digester.Sha256Pair(rest[0].part, rest[1].part, &lookups_[rest[0].lookup].key,
+                        &lookups_[rest[1].lookup].key);
+  }
+  if (!rest.empty()) lookups_[rest[0].lookup].key = digester.Sha256(rest[0].part);
+  undigested_.clear();
+}
+
 void ValidateBatch::Run(RpcConnection& connection) {
   Dispatcher& dispatcher = connection.loop().dispatcher();
+  Digest(dispatcher.digester());
   Find(dispatcher, lookups_);
   std::span<const Lookup> rest = lookups_;
   for (const Request& request : requests_) {
@@ -178,7 +189,10 @@ void ValidateBatch::Run(RpcConnection& connection) {
   dispatcher.reader().Quiesce();
   requests_.clear();
   lookups_.clear();
-  if (lookups_.capacity() > kLookupsKept) lookups_ = std::vector<Lookup>();
+  if (lookups_.capacity() > kLookupsKept) {
+    lookups_ = {};
+    undigested_ = {};
+  }
 }
 
 }  // namespace tokend

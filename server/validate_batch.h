@@ -1,13 +1,17 @@
-// The validates of one read: gathered, looked up together, answered together.
+// The validates of one read: gathered, digested and looked up together, answered together.
 //
-// Loop thread only.
+// Loop thread only. Tokens are views into what was read, which stays until Run().
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
+#include "protocol/digest.h"
+#include "protocol/params.h"
 #include "server/methods.h"
+#include "storage/store.h"
 #include "storage/token_table.h"
 
 namespace tokend {
@@ -16,16 +20,20 @@ class RpcConnection;
 
 class ValidateBatch {
  public:
-  void Add(const RequestTag& tag, NamespaceId ns, const TokenKey& key) {
+  void Add(const RequestTag& tag, const NamespaceInfo& space, const TokenRef& token) {
     requests_.push_back({tag, 1, false});
-    AddLookup(ns, key);
+    AddLookup(space, token);
   }
   // A validate_many: `count` calls of AddLookup follow.
   void AddMany(const RequestTag& tag, size_t count) { requests_.push_back({tag, count, true}); }
-  void AddLookup(NamespaceId ns, const TokenKey& key) {
+  void AddLookup(const NamespaceInfo& space, const TokenRef& token) {
     Lookup& lookup = lookups_.emplace_back();
-    lookup.key = key;
-    lookup.namespace_id = ns;
+    lookup.namespace_id = space.id;
+    if (token.is_key) {
+      lookup.key = token.key;
+    } else {
+      undigested_.push_back({DigestedPart(space.scheme, token.token), lookups_.size() - 1});
+    }
   }
 
   bool empty() const { return requests_.empty(); }
@@ -42,7 +50,15 @@ class ValidateBatch {
     bool is_many;
   };
 
+  struct Undigested {
+    std::string_view part;
+    size_t lookup;  // whose key it is
+  };
+
+  void Digest(Digester& digester);
+
   std::vector<Request> requests_;
+  std::vector<Undigested> undigested_;
   std::vector<Lookup> lookups_;  // those of each request in turn
 };
 

@@ -3,6 +3,7 @@ find_package(rapidcheck REQUIRED)
 tokend_test(token_test LIBS tokend_protocol LABELS unit)
 tokend_test(error_test LIBS tokend_protocol LABELS unit)
 tokend_test(digest_test LIBS tokend_protocol LABELS unit)
+tokend_test(sha256_ni_test LIBS tokend_protocol OpenSSL::Crypto LABELS unit)
 tokend_test(issued_token_test LIBS tokend_protocol LABELS unit)
 tokend_test(msgpack_test LIBS tokend_protocol LABELS unit)
 # Against msgpack-c, which no product code links.

@@ -103,7 +103,7 @@ void CheckDecodeValidate() {
     ValidateFrame fast;
     Require(ReadValidateFrame(rest, &fast) == frame.size && fast.msgid == i &&
                 fast.token.token == params.token.token &&
-                fast.namespace_name == params.namespace_name,
+                fast.has_namespace == (params.namespace_name != kDefaultNamespace),
             "ReadValidateFrame");
     rest.remove_prefix(frame.size);
   }

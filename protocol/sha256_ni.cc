@@ -4,7 +4,6 @@
 
 #include <cpuid.h>
 #include <immintrin.h>
-#include <openssl/crypto.h>
 
 #include <array>
 #include <cstddef>
@@ -43,14 +42,17 @@ class Blocks {
     const size_t rest = message.size() % kBlockBytes;
     const size_t padded = rest + 1 + kLengthBytes <= kBlockBytes ? 1 : 2;
     count_ = whole_ + padded;
-    std::memset(padding_.data(), 0, padded * kBlockBytes);
-    if (rest != 0) std::memcpy(padding_.data(), message_ + whole_ * kBlockBytes, rest);
+    Clear(padded);
+    Copy(message_ + whole_ * kBlockBytes, rest);
     padding_[rest] = 0x80;
     const uint64_t bits = __builtin_bswap64(uint64_t{message.size()} * 8);
     std::memcpy(padding_.data() + padded * kBlockBytes - kLengthBytes, &bits, kLengthBytes);
   }
   // It has held a part of a token.
-  ~Blocks() { OPENSSL_cleanse(padding_.data(), (count_ - whole_) * kBlockBytes); }
+  ~Blocks() {
+    Clear(count_ - whole_);
+    asm volatile("" : : "r"(padding_.data()) : "memory");  // or the compiler leaves it out
+  }
   Blocks(const Blocks&) = delete;
   Blocks& operator=(const Blocks&) = delete;
 
@@ -60,6 +62,30 @@ class Blocks {
   }
 
  private:
+  void Clear(size_t blocks) {
+    std::memset(padding_.data(), 0, kBlockBytes);
+    if (blocks == 2) std::memset(padding_.data() + kBlockBytes, 0, kBlockBytes);
+  }
+  // Less than a block. Copies that overlap, since a call of memcpy takes as long as eight rounds.
+  void Copy(const uint8_t* from, size_t size) {
+    uint8_t* const to = padding_.data();
+    const auto ends = [&](size_t piece) __attribute__((always_inline)) {
+      std::memcpy(to, from, piece);
+      std::memcpy(to + size - piece, from + size - piece, piece);
+    };
+    if (size >= 32) {
+      ends(32);
+    } else if (size >= 16) {
+      ends(16);
+    } else if (size >= 8) {
+      ends(8);
+    } else if (size >= 4) {
+      ends(4);
+    } else {
+      for (size_t i = 0; i < size; ++i) to[i] = from[i];
+    }
+  }
+
   const uint8_t* const message_;
   const size_t whole_;
   size_t count_;

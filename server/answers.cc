@@ -1,5 +1,7 @@
 #include "server/answers.h"
 
+#include <cstring>
+
 #include "protocol/record.h"
 
 namespace tokend {
@@ -13,6 +15,46 @@ constexpr std::string_view kExpired =
 constexpr std::string_view kRevoked = "\x92\xc2\xa7revoked";
 constexpr std::string_view kUnavailable = "\x92\xc0\xabunavailable";
 constexpr std::string_view kValidHead = "\x94\xc3";
+constexpr std::string_view kResponseHead = "\x94\x01";
+constexpr char kNil = '\xc0';
+// All of a short answer but the names, at most: heads, msgid, nil, expiry; or what Encoded() gives.
+constexpr size_t kShortAnswerRest = 32;
+
+// Names are short: two copies that overlap take less than the call of memcpy.
+char* Put(std::string_view bytes, char* out) {
+  const char* in = bytes.data();
+  const size_t size = bytes.size();
+  const auto ends = [&](size_t piece) {
+    std::memcpy(out, in, piece);
+    std::memcpy(out + size - piece, in + size - piece, piece);
+  };
+  if (size > 32) {
+    std::memcpy(out, in, size);
+  } else if (size >= 16) {
+    ends(16);
+  } else if (size >= 8) {
+    ends(8);
+  } else if (size >= 4) {
+    ends(4);
+  } else {
+    for (size_t i = 0; i < size; ++i) out[i] = in[i];
+  }
+  return out + size;
+}
+
+// The shortest encoding.
+char* PutUint(uint64_t value, char* out) {
+  if (value < 0x80) {
+    *out = static_cast<char>(value);
+    return out + 1;
+  }
+  // 2^k bytes after a lead of 0xcc + k, most significant first.
+  const int k = value <= UINT8_MAX ? 0 : value <= UINT16_MAX ? 1 : value <= UINT32_MAX ? 2 : 3;
+  *out++ = static_cast<char>(0xcc + k);
+  const uint64_t big_endian = __builtin_bswap64(value << (64 - (8 << k)));
+  std::memcpy(out, &big_endian, sizeof big_endian);
+  return out + (1 << k);
+}
 
 void WriteValid(uint64_t expires_at_ms, std::string_view owner, std::string_view scopes,
                 msgpack_io::Writer* out) {
@@ -54,6 +96,28 @@ void WriteVerdict(const Lookup& lookup, msgpack_io::Writer* out) {
   } else {
     out->Raw(Encoded(lookup.verdict));
   }
+}
+
+bool HasShortAnswer(const Lookup& lookup) {
+  // For kValid alone are the names set.
+  return lookup.verdict != Verdict::kValid ||
+         lookup.owner_encoded.size() + lookup.scopes_encoded.size() <=
+             kShortAnswerBytes - kShortAnswerRest;
+}
+
+char* WriteShortAnswer(uint32_t msgid, const Lookup& lookup, char* out) {
+  out = Put(kResponseHead, out);
+  out = PutUint(msgid, out);
+  *out++ = kNil;
+  if (lookup.verdict != Verdict::kValid) return Put(Encoded(lookup.verdict), out);
+  out = Put(kValidHead, out);
+  if (lookup.expires_at_ms == kNever) {
+    *out++ = kNil;
+  } else {
+    out = PutUint(lookup.expires_at_ms, out);
+  }
+  out = Put(lookup.owner_encoded, out);
+  return Put(lookup.scopes_encoded, out);
 }
 
 void WriteDiskVerdict(const Store::DiskVerdict& verdict, msgpack_io::Writer* out) {

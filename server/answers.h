@@ -1,6 +1,7 @@
 // Pieces of answers that several methods share.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -16,6 +17,13 @@ void WriteExpiry(uint64_t expires_at_ms, msgpack_io::Writer* out);
 // One verdict as validate answers it: [true, expires_at, owner, scopes], [false, "unknown"] and so
 // on; [nil, "unavailable"] for kUnavailable.
 void WriteVerdict(const Lookup& lookup, msgpack_io::Writer* out);
+
+// The whole answer to a validate, the same bytes as BeginResponse() and WriteVerdict() make, in a
+// quarter of the time. Only where the names are short enough; gives the end of what was written, at
+// most kShortAnswerBytes.
+inline constexpr size_t kShortAnswerBytes = 256;
+bool HasShortAnswer(const Lookup& lookup);
+char* WriteShortAnswer(uint32_t msgid, const Lookup& lookup, char* out);
 
 // The same from the disk's answer.
 void WriteDiskVerdict(const Store::DiskVerdict& verdict, msgpack_io::Writer* out);

@@ -18,20 +18,23 @@ void NamespaceCache::Load(uint64_t version) {
 }
 
 Dispatcher::Dispatcher(Loop& loop, ServerContext& server)
-    : loop_(loop), server_(server), namespaces_(server.store), reader_(server.store.table()) {}
+    : loop_(loop),
+      server_(server),
+      validate_(FindMethod("validate")),
+      validate_counter_(loop.counters().methods[MethodIndex(*validate_)]),
+      namespaces_(server.store),
+      reader_(server.store.table()) {}
 
-size_t Dispatcher::TryValidate(std::string_view bytes) {
-  static const Method* const kValidate = FindMethod("validate");
-  static const size_t kValidateIndex = MethodIndex(*kValidate);
-
+size_t Dispatcher::TryValidate(RpcConnection& connection, std::string_view bytes) {
   ValidateFrame frame;
   const size_t size = ReadValidateFrame(bytes, &frame);
   if (size == 0) return 0;
-  const NamespaceInfo* space = namespaces_.Find(frame.namespace_name);
+  const NamespaceInfo* space =
+      frame.has_namespace ? namespaces_.Find(frame.namespace_name) : namespaces_.Default();
   if (space == nullptr) return 0;
   loop_.counters().requests.Add();
-  loop_.counters().methods[kValidateIndex].Add();
-  batch_.Add({frame.msgid, false, kValidate}, *space, frame.token);
+  validate_counter_.Add();
+  batch_.Add(connection, {frame.msgid, false, validate_}, *space, frame.token);
   return size;
 }
 

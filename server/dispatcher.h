@@ -1,7 +1,7 @@
 // From messages to handlers: what one loop needs to answer requests.
 //
-// Loop thread only. A read's messages go through TryValidate() or Dispatch() between Begin() and
-// End(); its validates are gathered and looked up together by End() (or before, if they are many).
+// Loop thread only. A read's messages go through TryValidate() or Dispatch() after Begin(). Its
+// validates are gathered, with those of the loop's other connections, until RunValidates().
 #pragma once
 
 #include <cstddef>
@@ -33,6 +33,8 @@ class NamespaceCache {
   void Refresh() {
     if (const uint64_t version = store_.namespaces_version(); version != version_) Load(version);
   }
+  // Null if there is none, which is never for long.
+  const NamespaceInfo* Default() const { return default_; }
   // Null if there is none of that name.
   const NamespaceInfo* Find(std::string_view name) const {
     if (default_ != nullptr && name == kDefaultNamespace) return default_;
@@ -84,12 +86,12 @@ class Dispatcher {
   void Begin() { namespaces_.Refresh(); }
   // Gathers the validate at the front of `bytes` if it has the common form, and gives its size;
   // else 0, and ReadFrame must see to it.
-  size_t TryValidate(std::string_view bytes);
+  size_t TryValidate(RpcConnection& connection, std::string_view bytes);
   // A request or a notification.
   void Dispatch(RpcConnection& connection, const Frame& frame);
-  // Looks up what has been gathered and answers it.
-  void RunValidates(RpcConnection& connection) {
-    if (!batch_.empty()) batch_.Run(connection);
+  // Looks up what has been gathered and puts the answers into their connections' output.
+  void RunValidates() {
+    if (!batch_.empty()) batch_.Run(*this);
   }
   // The loop is about to sleep.
   void Sleep() { reader_.Sleep(); }
@@ -112,6 +114,8 @@ class Dispatcher {
  private:
   Loop& loop_;
   ServerContext& server_;
+  const Method* const validate_;
+  Counter& validate_counter_;
   NamespaceCache namespaces_;
   Digester digester_;
   TableReader reader_;

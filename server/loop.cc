@@ -22,6 +22,10 @@ constexpr size_t kSweepMax = 1024;
 // Output buffers kept for reuse, and the largest that is kept.
 constexpr size_t kBuffersMax = 64;
 constexpr size_t kBufferBytesMax = 256 << 10;
+// Reads follow one another in the buffer while validates that point into it wait.
+constexpr size_t kReadBufferBytes = 4 * Loop::kReadBytes;
+// So many validates hide memory's latency; to gather more would only make the first ones wait.
+constexpr size_t kGatheredEnough = 64;
 // What a string holds without a buffer of its own.
 constexpr size_t kNoBufferBytes = 15;
 
@@ -49,6 +53,7 @@ Loop::~Loop() {
   mailbox_.Close();
   listeners_.clear();
   prepare_.Close();
+  check_.Close();
   tick_.Close();
   uv_run(&uv_, UV_RUN_DEFAULT);
   if (uv_loop_close(&uv_) == 0) return;
@@ -96,6 +101,13 @@ Status Loop::Start() {
     rc = uv_prepare_start(prepare_.get(), [](uv_prepare_t* prepare) {
       static_cast<Loop*>(prepare->data)->OnPrepare();
     });
+  }
+  if (rc == 0) {
+    rc = check_.Open(this, [&](uv_check_t* check) { return uv_check_init(&uv_, check); });
+  }
+  if (rc == 0) {
+    rc = uv_check_start(check_.get(),
+                        [](uv_check_t* check) { static_cast<Loop*>(check->data)->RunGathered(); });
   }
   if (rc == 0) {
     rc = tick_.Open(this, [&](uv_timer_t* timer) { return uv_timer_init(&uv_, timer); });
@@ -212,10 +224,32 @@ void Loop::OnRing() {
   mailbox_.Take(&taken_);
   for (std::unique_ptr<Completion>& completion : taken_) completion->OnLoop(*this);
   taken_.clear();
-  for (size_t i = 0; i < to_flush_.size(); ++i) {
-    if (RpcConnection* connection = FindRpc(to_flush_[i])) connection->FlushAnswers();
+}
+
+void Loop::ReadDone(size_t size) {
+  if (dispatcher_->batch().empty()) {
+    explicit_bzero(read_space(), size);
+    return;
   }
-  to_flush_.clear();
+  read_kept_ += size;
+  if (dispatcher_->batch().lookups() >= kGatheredEnough ||
+      read_kept_ + kReadBytes > kReadBufferBytes) {
+    RunGathered();
+  }
+}
+
+void Loop::RunGathered() {
+  dispatcher_->RunValidates();
+  explicit_bzero(read_buffer_.get(), read_kept_);
+  read_kept_ = 0;
+  // A connection that goes on with what waited may name itself again.
+  while (!to_flush_.empty()) {
+    flushing_.swap(to_flush_);
+    for (const StreamRef ref : flushing_) {
+      if (RpcConnection* connection = FindRpc(ref)) connection->FlushAnswers();
+    }
+    flushing_.clear();
+  }
 }
 
 void Loop::OnPrepare() {
@@ -254,6 +288,7 @@ void Loop::EndIfDrained() {
   mailbox_.Close();
   tick_.Close();
   prepare_.Close();
+  check_.Close();
 }
 
 }  // namespace tokend

@@ -38,8 +38,6 @@ enum class ListenerProtocol : uint8_t { kRpc, kHttp };
 
 class Loop {
  public:
-  static constexpr size_t kReadBufferBytes = 64 << 10;
-
   explicit Loop(ServerContext& server);
   ~Loop();
   Loop(const Loop&) = delete;
@@ -62,7 +60,13 @@ class Loop {
   ServerContext& server() { return server_; }
   LoopCounters& counters() { return counters_; }
   Dispatcher& dispatcher() { return *dispatcher_; }
-  char* read_buffer() { return read_buffer_.get(); }
+  // Where the next read goes, kReadBytes at most.
+  char* read_space() { return read_buffer_.get() + read_kept_; }
+  static constexpr size_t kReadBytes = 64 << 10;
+  // What was read there has been handled. It holds tokens, and stays no longer than the validates
+  // that were gathered from it. Runs what is gathered if that is enough: the connection may be
+  // closed by then.
+  void ReadDone(size_t size);
   // The connection that `ref` names, or null if it is gone.
   RpcConnection* FindRpc(StreamRef ref);
   // Has the connection flushed before the loop sleeps, so that answers which come together leave
@@ -86,6 +90,8 @@ class Loop {
   void OnConnection(Listener& listener, int status);
   void OnRing();
   void OnPrepare();
+  // Answers the validates that were gathered, and flushes whom FlushLater has named.
+  void RunGathered();
   void OnTick();
   void Drain(uint64_t until_ms);
   void EndIfDrained();
@@ -99,15 +105,17 @@ class Loop {
   uv_loop_t uv_{};
   std::unique_ptr<Dispatcher> dispatcher_;
   std::unique_ptr<char[]> read_buffer_;
+  size_t read_kept_ = 0;  // bytes at its start that gathered validates may point into
   std::vector<std::unique_ptr<Listener>> listeners_;
   UvHandle<uv_prepare_t> prepare_;
+  UvHandle<uv_check_t> check_;
   UvHandle<uv_timer_t> tick_;
   std::vector<Slot> slots_;
   std::vector<uint32_t> free_slots_;
   size_t streams_ = 0;     // slots in use
   size_t sweep_next_ = 0;  // slot that the next tick begins with
   std::vector<std::unique_ptr<Stream>> graveyard_;
-  std::vector<StreamRef> to_flush_;
+  std::vector<StreamRef> to_flush_, flushing_;
   std::vector<std::unique_ptr<Completion>> taken_;
   std::vector<std::string> buffers_;
   LogLimiter accept_log_;

@@ -60,7 +60,7 @@ void HandleValidate(Call& call) {
     call.connection.AnswerError(call.tag, UnknownNamespace(params.namespace_name));
     return;
   }
-  call.dispatcher.batch().Add(call.tag, *space, params.token);
+  call.dispatcher.batch().Add(call.connection, call.tag, *space, params.token);
 }
 
 void HandleValidateMany(Call& call) {
@@ -78,7 +78,7 @@ void HandleValidateMany(Call& call) {
     return;
   }
   ValidateBatch& batch = call.dispatcher.batch();
-  batch.AddMany(call.tag, params.tokens.size());
+  batch.AddMany(call.connection, call.tag, params.tokens.size());
   for (const TokenRef& token : params.tokens) {
     batch.AddLookup(*space, token);
   }

@@ -22,7 +22,15 @@ RpcConnection::RpcConnection(Loop& loop, StreamRef ref) : Stream(loop, ref) {}
 
 RpcConnection::~RpcConnection() { explicit_bzero(held_.data(), held_.size()); }
 
+void RpcConnection::ValidateGathered() {
+  if (gathered_) return;
+  gathered_ = true;
+  loop().FlushLater(*this);
+}
+
 void RpcConnection::Refuse(std::string_view why) {
+  // What was asked before is answered before.
+  if (gathered_) loop().dispatcher().RunValidates();
   msgpack_io::Writer writer(&output());
   WriteProtocolError(why, &writer);
   held_.clear();
@@ -45,6 +53,9 @@ void RpcConnection::OnBytes(std::string_view bytes) {
 
 void RpcConnection::HandleHeld() {
   const size_t handled = Handle(held_);
+  // They point into what is moved now.
+  loop().dispatcher().RunValidates();
+  Flush();
   if (closed() || held_.empty()) return;  // refused
   // What moves away leaves no token behind it.
   const size_t left = held_.size() - handled;
@@ -69,7 +80,7 @@ size_t RpcConnection::Handle(std::string_view bytes) {
   while (pos < bytes.size()) {
     if (OverBounds()) {
       // Perhaps the peer takes them at once.
-      dispatcher.RunValidates(*this);
+      dispatcher.RunValidates();
       Flush();
       if (closed()) return pos;
       if (OverBounds()) {
@@ -79,8 +90,8 @@ size_t RpcConnection::Handle(std::string_view bytes) {
       }
     }
     const std::string_view rest = bytes.substr(pos);
-    if (dispatcher.batch().lookups() >= kGatheredMax) dispatcher.RunValidates(*this);
-    if (const size_t size = dispatcher.TryValidate(rest); size != 0) {
+    if (dispatcher.batch().lookups() >= kGatheredMax) dispatcher.RunValidates();
+    if (const size_t size = dispatcher.TryValidate(*this, rest); size != 0) {
       message_begun_ = false;
       pos += size;
       continue;
@@ -94,7 +105,6 @@ size_t RpcConnection::Handle(std::string_view bytes) {
       break;
     }
     if (frame.result == FrameResult::kFatal) {
-      dispatcher.RunValidates(*this);
       loop().counters().protocol_errors.Add();
       Refuse(frame.error.message());
       return pos;
@@ -107,8 +117,7 @@ size_t RpcConnection::Handle(std::string_view bytes) {
       dispatcher.Dispatch(*this, frame);
     }
   }
-  dispatcher.RunValidates(*this);
-  Flush();
+  if (!gathered_) Flush();
   return pos;
 }
 

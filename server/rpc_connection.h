@@ -49,16 +49,20 @@ class RpcConnection final : public Stream {
   // --- requests that are answered later (PendingRequest) ---
   void RequestHandedOn() { ++requests_pending_; }
   void RequestReturned() { --requests_pending_; }
+  // A validate of this connection waits in the batch; its answer is there when the batch has run.
+  void ValidateGathered();
+  void ValidatesAnswered() { gathered_ = false; }
   // After answers to such requests were written: sends them and goes on with what waited.
   void FlushAnswers();
 
  private:
   void OnBytes(std::string_view bytes) override;
   void OnOutputTaken() override;
-  bool HasWork() const override { return requests_pending_ > 0 || paused_; }
+  bool HasWork() const override { return requests_pending_ > 0 || paused_ || gathered_; }
   bool IsOverdue(uint64_t steady_ms, bool active) override;
 
-  // Handles whole messages from the front of `bytes`, and gives how many bytes they had.
+  // Handles whole messages from the front of `bytes`, and gives how many bytes they had. Validates
+  // among them may wait in the batch afterwards, with views into the bytes.
   size_t Handle(std::string_view bytes);
   void HandleHeld();
   // Refuses where all connections together hold too much.
@@ -69,6 +73,7 @@ class RpcConnection final : public Stream {
   bool WellUnderBounds() const;
 
   std::string held_;            // from the first byte not handled on
+  bool gathered_ = false;       // validates wait in the batch
   bool paused_ = false;         // held_ may have whole messages; not reading
   bool message_begun_ = false;  // the first byte not handled begins a message that is not whole
   msgpack_io::ValueScan scan_;  // of that message

@@ -56,7 +56,7 @@ void Stream::StopReading() {
 
 void Stream::OnAlloc(uv_handle_t* handle, size_t, uv_buf_t* buffer) {
   Stream& self = *static_cast<Stream*>(handle->data);
-  *buffer = uv_buf_init(self.loop_.read_buffer(), Loop::kReadBufferBytes);
+  *buffer = uv_buf_init(self.loop_.read_space(), Loop::kReadBytes);
 }
 
 void Stream::OnRead(uv_stream_t* stream, ssize_t size, const uv_buf_t* buffer) {
@@ -65,8 +65,7 @@ void Stream::OnRead(uv_stream_t* stream, ssize_t size, const uv_buf_t* buffer) {
     self.active_ = true;
     self.loop_.counters().bytes_in.Add(static_cast<uint64_t>(size));
     if (self.open()) self.OnBytes({buffer->base, static_cast<size_t>(size)});
-    // The loop's buffer holds tokens: they stay no longer than they are needed.
-    explicit_bzero(buffer->base, static_cast<size_t>(size));
+    self.loop_.ReadDone(static_cast<size_t>(size));
   } else if (size == UV_EOF) {
     self.peer_done_ = true;
     if (self.state_ == State::kLingering) {

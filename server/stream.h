@@ -72,7 +72,8 @@ class Stream {
   void Sweep(uint64_t steady_ms);
 
  protected:
-  // Bytes that have come; they live until this returns. Only while open().
+  // Bytes that have come; they live until this returns, or, where validates were gathered from
+  // them, until those are run. Only while open().
   virtual void OnBytes(std::string_view bytes) = 0;
   // The peer has taken output: what waited for that may go on.
   virtual void OnOutputTaken() = 0;

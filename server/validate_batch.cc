@@ -1,6 +1,7 @@
 #include "server/validate_batch.h"
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <span>
 #include <string>
@@ -155,36 +156,26 @@ void ValidateBatch::Digest(Digester& digester) {
   undigested_.clear();
 }
 
-void ValidateBatch::Run(RpcConnection& connection) {
-  Dispatcher& dispatcher = connection.loop().dispatcher();
+void ValidateBatch::AddRequest(RpcConnection& connection, const RequestTag& tag, size_t lookups,
+                               bool is_many) {
+  connection.ValidateGathered();
+  requests_.push_back({connection.ref(), tag, lookups, is_many});
+}
+
+void ValidateBatch::Run(Dispatcher& dispatcher) {
   Digest(dispatcher.digester());
   Find(dispatcher, lookups_);
   std::span<const Lookup> rest = lookups_;
+  StreamRef from;
+  RpcConnection* connection = nullptr;
   for (const Request& request : requests_) {
-    const std::span<const Lookup> lookups = rest.first(request.lookups);
+    if (connection == nullptr || request.from != from) {
+      from = request.from;
+      connection = dispatcher.loop().FindRpc(from);
+      if (connection != nullptr) connection->ValidatesAnswered();
+    }
+    if (connection != nullptr) Answer(*connection, request, rest.first(request.lookups));
     rest = rest.subspan(request.lookups);
-    const bool unavailable = std::any_of(lookups.begin(), lookups.end(), [](const Lookup& lookup) {
-      return lookup.verdict == Verdict::kUnavailable;
-    });
-    if (unavailable && !request.tag.is_notification &&
-        AskDisk(connection, request.tag, request.is_many, lookups)) {
-      for (const Lookup& lookup : lookups) {
-        if (lookup.verdict != Verdict::kUnavailable) CountVerdict(dispatcher, lookup.verdict);
-      }
-      continue;
-    }
-    for (const Lookup& lookup : lookups) CountVerdict(dispatcher, lookup.verdict);
-    if (request.is_many) {
-      connection.Answer(request.tag, [&](msgpack_io::Writer& out) {
-        out.ArrayHeader(static_cast<uint32_t>(lookups.size()));
-        for (const Lookup& lookup : lookups) WriteVerdict(lookup, &out);
-      });
-    } else if (unavailable) {
-      connection.AnswerError(request.tag, StillLoading());
-    } else {
-      connection.Answer(request.tag,
-                        [&](msgpack_io::Writer& out) { WriteVerdict(lookups[0], &out); });
-    }
   }
   dispatcher.reader().Quiesce();
   requests_.clear();
@@ -192,6 +183,35 @@ void ValidateBatch::Run(RpcConnection& connection) {
   if (lookups_.capacity() > kLookupsKept) {
     lookups_ = {};
     undigested_ = {};
+  }
+}
+
+void ValidateBatch::Answer(RpcConnection& connection, const Request& request,
+                           std::span<const Lookup> lookups) {
+  Dispatcher& dispatcher = connection.loop().dispatcher();
+  const bool unavailable = std::any_of(lookups.begin(), lookups.end(), [](const Lookup& lookup) {
+    return lookup.verdict == Verdict::kUnavailable;
+  });
+  if (unavailable && !request.tag.is_notification &&
+      AskDisk(connection, request.tag, request.is_many, lookups)) {
+    for (const Lookup& lookup : lookups) {
+      if (lookup.verdict != Verdict::kUnavailable) CountVerdict(dispatcher, lookup.verdict);
+    }
+    return;
+  }
+  for (const Lookup& lookup : lookups) CountVerdict(dispatcher, lookup.verdict);
+  if (request.tag.is_notification) return;
+  if (!request.is_many && unavailable) {
+    connection.AnswerError(request.tag, StillLoading());
+  } else if (!request.is_many && HasShortAnswer(lookups[0])) {
+    std::array<char, kShortAnswerBytes> answer;
+    char* const end = WriteShortAnswer(request.tag.msgid, lookups[0], answer.data());
+    connection.output().append(answer.data(), static_cast<size_t>(end - answer.data()));
+  } else {
+    connection.Answer(request.tag, [&](msgpack_io::Writer& out) {
+      if (request.is_many) out.ArrayHeader(static_cast<uint32_t>(lookups.size()));
+      for (const Lookup& lookup : lookups) WriteVerdict(lookup, &out);
+    });
   }
 }
 

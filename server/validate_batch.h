@@ -1,31 +1,38 @@
-// The validates of one read: gathered, digested and looked up together, answered together.
+// The validates of a turn of the loop, from any of its connections: gathered, digested and looked
+// up together, so that memory's latency overlaps, and answered together.
 //
 // Loop thread only. Tokens are views into what was read, which stays until Run().
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <vector>
 
 #include "protocol/digest.h"
 #include "protocol/params.h"
 #include "server/methods.h"
+#include "server/stream.h"
 #include "storage/store.h"
 #include "storage/token_table.h"
 
 namespace tokend {
 
+class Dispatcher;
 class RpcConnection;
 
 class ValidateBatch {
  public:
-  void Add(const RequestTag& tag, const NamespaceInfo& space, const TokenRef& token) {
-    requests_.push_back({tag, 1, false});
+  void Add(RpcConnection& connection, const RequestTag& tag, const NamespaceInfo& space,
+           const TokenRef& token) {
+    AddRequest(connection, tag, 1, false);
     AddLookup(space, token);
   }
   // A validate_many: `count` calls of AddLookup follow.
-  void AddMany(const RequestTag& tag, size_t count) { requests_.push_back({tag, count, true}); }
+  void AddMany(RpcConnection& connection, const RequestTag& tag, size_t count) {
+    AddRequest(connection, tag, count, true);
+  }
   void AddLookup(const NamespaceInfo& space, const TokenRef& token) {
     Lookup& lookup = lookups_.emplace_back();
     lookup.namespace_id = space.id;
@@ -39,12 +46,13 @@ class ValidateBatch {
   bool empty() const { return requests_.empty(); }
   size_t lookups() const { return lookups_.size(); }
 
-  // Answers all of it, or hands on what must wait for the disk; empty afterwards. All of it came
-  // from this connection.
-  void Run(RpcConnection& connection);
+  // Answers all of it, or hands on what must wait for the disk; empty afterwards. Answers are put
+  // into the output of those connections that are still there, and not sent.
+  void Run(Dispatcher& dispatcher);
 
  private:
   struct Request {
+    StreamRef from;
     RequestTag tag;
     size_t lookups;
     bool is_many;
@@ -55,7 +63,9 @@ class ValidateBatch {
     size_t lookup;  // whose key it is
   };
 
+  void AddRequest(RpcConnection& connection, const RequestTag& tag, size_t lookups, bool is_many);
   void Digest(Digester& digester);
+  void Answer(RpcConnection& connection, const Request& request, std::span<const Lookup> lookups);
 
   std::vector<Request> requests_;
   std::vector<Undigested> undigested_;

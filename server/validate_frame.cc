@@ -102,8 +102,8 @@ size_t ReadValidateFrame(std::string_view bytes, ValidateFrame* frame) {
       (params != 0x91 && params != 0x92) || !ReadToken(in, &frame->token)) {
     return 0;
   }
-  frame->namespace_name = kDefaultNamespace;
-  if (params == 0x92 && !ReadNamespace(in, &frame->namespace_name)) return 0;
+  frame->has_namespace = params == 0x92;
+  if (frame->has_namespace && !ReadNamespace(in, &frame->namespace_name)) return 0;
   return 2 + in.position();
 }
 

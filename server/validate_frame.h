@@ -18,8 +18,9 @@ namespace tokend {
 struct ValidateFrame {
   uint32_t msgid = 0;
   TokenRef token;
+  bool has_namespace = false;  // else it is the default one
   // Not checked against the rules for names: only good for finding a namespace that exists.
-  std::string_view namespace_name = kDefaultNamespace;
+  std::string_view namespace_name;
 };
 
 // The most bytes that such a request takes; message limits are above it.

@@ -23,7 +23,7 @@ class Populator {
  public:
   // Below this, an area has small pages and none ready: so a small table takes no memory that it
   // does not use.
-  static constexpr size_t kSmallBytes = 16 << 20;
+  static constexpr size_t kSmallBytes = 2 << 20;
   // What is ready ahead of use. At a million new tokens a second, 30 ms.
   static constexpr size_t kAheadBytes = 4 << 20;
   static constexpr size_t kAreasMax = 12;

@@ -11,6 +11,7 @@ namespace tokend {
 
 enum class RacePoint {
   kBucketChosen,    // a chunk's buckets were computed, none was read
+  kOverflowChosen,  // of a chunk's buckets some were read, their overflow buckets were not
   kBucketRead,      // candidates were taken from the buckets
   kBetweenBuckets,  // of a chain
   kTokenFound,      // its key compared equal, its content was not read

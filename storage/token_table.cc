@@ -192,6 +192,12 @@ void TokenTable::Impl::FindChunk(EpochDomain::Record* record, Lookup* lookups, s
     Slot::Content content;
   };
   std::array<Probe, kChunk> probes;
+  struct Overflowed {
+    Probe* probe;
+    const HashIndex::Bucket* next;
+  };
+  std::array<Overflowed, kChunk> overflowed;
+  size_t overflowed_count = 0;
 
   // Asked before looking, since what was put back is seen by who sees that putting back is over;
   // and after a miss, since what goes is announced before it goes.
@@ -225,7 +231,18 @@ void TokenTable::Impl::FindChunk(EpochDomain::Record* record, Lookup* lookups, s
       __builtin_prefetch(probe.slot, 1);
     } else if (next != nullptr) {
       __builtin_prefetch(next);
+      overflowed[overflowed_count++] = {&probe, next};
     }
+  }
+  TOKEND_RACE_POINT(kOverflowChosen);
+  // One in twenty is in the next bucket of its chain.
+  for (size_t i = 0; i < overflowed_count; ++i) {
+    const auto [probe, next] = overflowed[i];
+    const uint32_t bits = HashIndex::Matches(next, HashIndex::TagOf(probe->hash));
+    if (bits == 0) continue;
+    const uint32_t entry = static_cast<uint32_t>(std::countr_zero(bits));
+    probe->slot = &SlotsOf(probe->shard)[HashIndex::IdAt(next, entry)];
+    __builtin_prefetch(probe->slot, 1);
   }
   TOKEND_RACE_POINT(kBucketRead);
   for (size_t i = 0; i < count; ++i) {

@@ -116,7 +116,7 @@ TEST_F(RpcBoundsTest, APeerThatDoesNotReadIsReadNoFurtherAndLosesNothing) {
   EXPECT_TRUE(Eventually([&] {
     const Json stats = Stats();
     // One batch of look-ups over the bound at the most: 256 answers of 8 KiB.
-    EXPECT_LE(stats.at("buffered_bytes"), (64 << 10) + 257 * 8400 + Loop::kReadBufferBytes);
+    EXPECT_LE(stats.at("buffered_bytes"), (64 << 10) + 257 * 8400 + Loop::kReadBytes);
     const uint64_t now = stats.at("methods_total").at("validate");
     const bool still = now == handled && stats.at("buffered_bytes") > 0;
     handled = now;

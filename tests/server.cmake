@@ -7,6 +7,7 @@ function(tokend_server_test name)
 endfunction()
 
 tokend_test(validate_frame_test LIBS tokend_server_lib LABELS unit)
+tokend_test(answers_test LIBS tokend_server_lib LABELS unit)
 tokend_test(config_test LIBS tokend_server_lib LABELS unit)
 tokend_test(logging_test LIBS tokend_server_lib nlohmann_json::nlohmann_json LABELS unit)
 tokend_test(worker_pool_test LIBS tokend_server_lib LABELS unit)

@@ -62,7 +62,8 @@ void ExpectAgreement(std::string_view bytes) {
     EXPECT_TRUE(status.message().starts_with("namespace")) << status.message();
     return;
   }
-  EXPECT_EQ(params.namespace_name, direct.namespace_name);
+  EXPECT_EQ(params.namespace_name,
+            direct.has_namespace ? direct.namespace_name : kDefaultNamespace);
   EXPECT_EQ(params.token.is_key, direct.token.is_key);
   if (direct.token.is_key) {
     EXPECT_EQ(params.token.key, direct.token.key);

@@ -11,7 +11,6 @@
 namespace tokend {
 namespace {
 
-rocksdb::Slice AsSlice(std::string_view view) { return {view.data(), view.size()}; }
 std::string_view View(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
 
 // Any value that outsiders cannot know.
@@ -150,31 +149,29 @@ void CommitGroup::Erase(Token* token) {
 }
 
 void CommitGroup::PutMeta(std::string_view row_key, std::string_view row_value) {
-  batch_.Put(parts_.database->family(Database::kMeta), AsSlice(row_key), AsSlice(row_value));
+  rows_.Put(Database::kMeta, row_key, row_value);
 }
 
 void CommitGroup::MergeUsage(std::span<const TokenTable::UsageEntry> entries) {
   for (const TokenTable::UsageEntry& entry : entries) {
-    batch_.Merge(
-        parts_.database->family(Database::kUsage), TokenRowKey(entry.namespace_id, entry.key),
+    rows_.Merge(
+        Database::kUsage, TokenRowKey(entry.namespace_id, entry.key),
         EncodeUsageRow({entry.expires_at_ms, entry.usage.last_used_at_ms, entry.usage.use_count}));
   }
 }
 
 void CommitGroup::EncodeIndex(const Token& token, Database::Family family,
                               const std::string& old_row, const std::string& new_row) {
-  rocksdb::ColumnFamilyHandle* handle = parts_.database->family(family);
-  if (!old_row.empty() && old_row != new_row) batch_.Delete(handle, old_row);
+  if (!old_row.empty() && old_row != new_row) rows_.Delete(family, old_row);
   if (new_row.empty()) return;
   const std::string value = IndexRowValue(*token.now);
   if (old_row != new_row || value != IndexRowValue(*token.on_disk)) {
-    batch_.Put(handle, new_row, value);
+    rows_.Put(family, new_row, value);
   }
 }
 
 void CommitGroup::EncodeToken(const Token& token) {
   const auto [ns, key] = token.name;
-  Database* database = parts_.database;
   const std::string row_key = TokenRowKey(ns, key);
   const auto expiry_row = [ns = ns](const std::optional<StoredRecord>& stored) {
     return stored ? IndexRowKey(ExpiryIndexPrefix(ns), IndexEntryOf(*stored)) : std::string();
@@ -187,22 +184,21 @@ void CommitGroup::EncodeToken(const Token& token) {
   if (token.now) {
     std::string value;
     EncodeStoredRecord(*token.now, &value);
-    batch_.Put(database->family(Database::kTokens), row_key, value);
+    rows_.Put(Database::kTokens, row_key, value);
   } else if (token.on_disk) {
-    batch_.Delete(database->family(Database::kTokens), row_key);
+    rows_.Delete(Database::kTokens, row_key);
   }
   EncodeIndex(token, Database::kExpiry, expiry_row(token.on_disk), expiry_row(token.now));
   EncodeIndex(token, Database::kOwners, owner_row(token.on_disk), owner_row(token.now));
 
-  rocksdb::ColumnFamilyHandle* usage = database->family(Database::kUsage);
-  if (token.on_disk && (token.reset || !token.now)) batch_.Delete(usage, row_key);
+  if (token.on_disk && (token.reset || !token.now)) rows_.Delete(Database::kUsage, row_key);
   if (!token.now) return;
   if (token.imported_usage) {
-    batch_.Merge(usage, row_key, EncodeUsageRow(*token.imported_usage));
+    rows_.Merge(Database::kUsage, row_key, EncodeUsageRow(*token.imported_usage));
   } else if (token.on_disk && !token.reset &&
              token.on_disk->record.expires_at_ms != token.now->record.expires_at_ms) {
     // The row carries its own retention: it has to live as long as the token now does.
-    batch_.Merge(usage, row_key, EncodeUsageRow({token.now->KeptFromMs(), 0, 0}));
+    rows_.Merge(Database::kUsage, row_key, EncodeUsageRow({token.now->KeptFromMs(), 0, 0}));
   }
 }
 
@@ -210,13 +206,17 @@ rocksdb::Status CommitGroup::Write(bool sync, uint64_t sequence) {
   for (const Token& token : tokens_) {
     if (token.changed) EncodeToken(token);
   }
-  if (batch_.Count() == 0) return {};
+  if (rows_.empty()) return {};
   std::string value;
   PutVarint(sequence, &value);
   PutMeta(kSequenceRow, value);
+  bytes_ = rows_.bytes();
+  // A row's head and two lengths: what it takes beyond its bytes, about.
+  rocksdb::WriteBatch batch(bytes_ + bytes_ / 8);
+  rows_.MoveTo(parts_.database, &batch);
   rocksdb::WriteOptions options;
   options.sync = sync;
-  return parts_.database->db()->Write(options, &batch_);
+  return parts_.database->db()->Write(options, &batch);
 }
 
 void CommitGroup::Apply() {

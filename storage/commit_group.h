@@ -5,8 +5,6 @@
 // Committer's thread only.
 #pragma once
 
-#include <rocksdb/write_batch.h>
-
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -18,6 +16,7 @@
 
 #include "protocol/error.h"
 #include "storage/rows.h"
+#include "storage/sorted_rows.h"
 #include "storage/store_parts.h"
 
 namespace tokend {
@@ -59,11 +58,12 @@ class CommitGroup {
 
   // How many tokens it adds that the disk knows nothing of.
   size_t tokens_added() const { return tokens_added_; }
-  bool empty() const { return tokens_.empty() && batch_.Count() == 0; }
+  bool empty() const { return tokens_.empty() && rows_.empty(); }
 
   // Writes everything in one batch; `sync`: returns once it is on the disk.
   rocksdb::Status Write(bool sync, uint64_t sequence);
-  uint64_t bytes() const { return batch_.GetDataSize(); }
+  // Of the rows written.
+  uint64_t bytes() const { return bytes_; }
   // Brings memory up to what was written.
   void Apply();
 
@@ -80,7 +80,8 @@ class CommitGroup {
   const StoreParts parts_;
   std::deque<Token> tokens_;  // stable addresses, in the order of first touch
   std::unordered_map<TokenName, Token*, NameHash> by_name_;
-  rocksdb::WriteBatch batch_;
+  SortedRows rows_;
+  uint64_t bytes_ = 0;
   size_t tokens_added_ = 0;
 };
 

@@ -2,6 +2,7 @@
 
 #include <rocksdb/cache.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/slice_transform.h>
 #include <rocksdb/table.h>
 
 #include <utility>
@@ -48,6 +49,10 @@ rocksdb::ColumnFamilyOptions FamilyOptions(Database::Family family, const Databa
     family_options.memtable_prefix_bloom_size_ratio = 0.02;
     family_options.memtable_whole_key_filtering = true;
   }
+  // A group's rows come sorted (SortedRows): each is looked for from where the last one went, in
+  // its namespace.
+  family_options.memtable_insert_with_hint_prefix_extractor.reset(
+      rocksdb::NewFixedPrefixTransform(kNamespaceIdBytes));
   family_options.compression = rocksdb::kNoCompression;
   if (family == Database::kUsage) family_options.merge_operator = MakeUsageMergeOperator();
   if (family != Database::kMeta) {

@@ -18,9 +18,13 @@ namespace {
 class InternerTest : public ::testing::Test {
  protected:
   InternerTest() { Make(/*shard_bits=*/0); }
-  ~InternerTest() override { Check(); }
+  ~InternerTest() override {
+    Check();
+    populator_->Stop();  // before the memory that it touches goes
+  }
 
   void Make(uint32_t shard_bits) {
+    if (populator_) populator_->Stop();
     interner_.reset();
     references_.clear();
     epochs_ = std::make_unique<EpochDomain>();

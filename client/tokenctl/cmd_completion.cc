@@ -12,7 +12,7 @@ struct CompletionOptions {
   std::string shell;
 };
 
-constexpr char kExamples[] =
+constexpr char kCompletionExamples[] =
     "Examples:\n"
     "  source <(tokenctl completion bash)                               in ~/.bashrc\n"
     "  tokenctl completion zsh > \"${fpath[1]}/_tokenctl\"\n"
@@ -35,7 +35,7 @@ void AddCompletionCommand(CLI::App* app, Context* context) {
                                                        : FishCompletion(*app));
         return kExitOk;
       })
-      ->footer(kExamples);
+      ->footer(kCompletionExamples);
 }
 
 }  // namespace tokend::tokenctl

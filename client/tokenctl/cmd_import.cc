@@ -26,7 +26,7 @@ struct ImportCommandOptions {
   bool dry_run = false;
 };
 
-constexpr char kExamples[] =
+constexpr char kImportExamples[] =
     "Tables that are known are taken without being named; --table picks others, --columns says "
     "what\n"
     "is what in them. Nothing is overwritten blindly: importing merges, and twice changes "
@@ -184,7 +184,7 @@ void AddImportCommand(CLI::App* app, Context* context) {
                           "Read and report, and ask nothing of the server");
       },
       Import)
-      ->footer("COLUMNS is " + std::string(kColumnsHelp) + "\n\n" + kExamples);
+      ->footer("COLUMNS is " + std::string(kColumnsHelp) + "\n\n" + kImportExamples);
 }
 
 }  // namespace tokend::tokenctl

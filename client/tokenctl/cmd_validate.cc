@@ -22,7 +22,7 @@ struct ValidateOptions {
   std::string namespace_name;
 };
 
-constexpr char kExamples[] =
+constexpr char kValidateExamples[] =
     "Exit codes: 0 all are valid; 4 one is not (unknown, expired or revoked); 5 the server "
     "cannot\n"
     "say, which is no \"no\"; 1 failed; 2 wrong usage.\n"
@@ -91,7 +91,7 @@ void AddValidateCommand(CLI::App* app, Context* context) {
         AddNamespace(command, &options->namespace_name);
       },
       Validate)
-      ->footer(kExamples);
+      ->footer(kValidateExamples);
 }
 
 }  // namespace tokend::tokenctl

@@ -60,7 +60,7 @@ struct Config {
   uint64_t load_threads = 2;
   uint64_t retention_ms = 7ull * 24 * 3600 * 1000;
   uint64_t clock_gap_accept_ms = 24ull * 3600 * 1000;
-  uint64_t usage_flush_interval_ms = 30000;
+  uint64_t usage_flush_interval_ms = 60000;
   uint64_t block_cache_bytes = 32 << 20;
   uint64_t write_buffer_bytes = 64 << 20;
 

@@ -271,18 +271,25 @@ void TokenShard::FreePassed() {
   }
 }
 
-void TokenShard::TakeUsage(uint64_t* cursor, size_t limit,
-                           std::vector<TokenTable::UsageEntry>* out) {
+void TokenShard::ListUsed(uint64_t* cursor, size_t limit, std::vector<TokenTable::UsedToken>* out) {
   MutexLock lock(&mutex_);
   uint64_t id = std::max<uint64_t>(*cursor, 1);
   const uint64_t end = std::min<uint64_t>(fresh_, id + kUsageSlotsPerCall);
   for (; id < end && limit > 0; ++id) {
-    const Slot& slot = slots_[id];
+    const Slot& slot = slots_[static_cast<uint32_t>(id)];
     if (slot.use_count() == 0 || !slot.state().live()) continue;
-    out->push_back(TakeUsageOf(static_cast<uint32_t>(id)));
+    out->push_back({slot.namespace_id(), slot.key()});
     --limit;
   }
   *cursor = id < fresh_ ? id : 0;
+}
+
+std::optional<TokenTable::UsageEntry> TokenShard::TakeUsage(uint64_t hash, const KeyWords& key,
+                                                            NamespaceId ns) {
+  MutexLock lock(&mutex_);
+  const uint32_t id = Find(hash, key, ns);
+  if (id == 0 || slots_[id].use_count() == 0) return std::nullopt;
+  return TakeUsageOf(id);
 }
 
 TokenTable::UsageEntry TokenShard::TakeUsageOf(uint32_t id) {

@@ -114,7 +114,9 @@ class TokenShard {
   // Frees what every reader has passed.
   void FreeRetired();
   // Looks at a bounded number of slots.
-  void TakeUsage(uint64_t* cursor, size_t limit, std::vector<TokenTable::UsageEntry>* out);
+  void ListUsed(uint64_t* cursor, size_t limit, std::vector<TokenTable::UsedToken>* out);
+  std::optional<TokenTable::UsageEntry> TakeUsage(uint64_t hash, const KeyWords& key,
+                                                  NamespaceId ns);
 
   Stats stats() const;
   // Throws std::logic_error naming the first broken invariant; adds to *references.

@@ -420,9 +420,14 @@ void TokenTable::ForgetReclaimedAfter(uint64_t now_ms) {
   impl_->availability.fetch_add(2, std::memory_order_acq_rel);
 }
 
-void TokenTable::TakeUsage(size_t shard, uint64_t* cursor, size_t limit,
-                           std::vector<UsageEntry>* out) {
-  impl_->shards[shard]->TakeUsage(cursor, limit, out);
+void TokenTable::ListUsed(size_t shard, uint64_t* cursor, size_t limit,
+                          std::vector<UsedToken>* out) const {
+  impl_->shards[shard]->ListUsed(cursor, limit, out);
+}
+
+std::optional<TokenTable::UsageEntry> TokenTable::TakeUsage(const UsedToken& token) {
+  const uint64_t hash = impl_->Hash(token.namespace_id, token.key);
+  return impl_->ShardFor(hash).TakeUsage(hash, KeyWords(token.key), token.namespace_id);
 }
 
 size_t TokenTable::shard_count() const { return impl_->shards.size(); }

@@ -102,6 +102,10 @@ class TokenTable {
     uint64_t last_used_at_ms = 0;  // 0 = not used since it was taken last
     uint64_t use_count = 0;        // uses since it was taken last
   };
+  struct UsedToken {
+    NamespaceId namespace_id = 0;
+    TokenKey key;
+  };
   struct UsageEntry {
     NamespaceId namespace_id = 0;
     TokenKey key;
@@ -170,10 +174,12 @@ class TokenTable {
   // What was dropped with an expiry of now_ms or later has been put back.
   void ForgetReclaimedAfter(uint64_t now_ms);
 
-  // Takes the usage that has gathered in one shard since the last call, at most `limit` entries
-  // from *cursor on (0 = start); *cursor becomes 0 when the shard is done. A call looks at a
-  // bounded number of slots, so it may give none and yet not be done.
-  void TakeUsage(size_t shard, uint64_t* cursor, size_t limit, std::vector<UsageEntry>* out);
+  // Names tokens of one shard that have usage to take, at most `limit` from *cursor on (0 = start);
+  // *cursor becomes 0 when the shard is done. A call looks at a bounded number of slots, so it may
+  // name none and yet not be done.
+  void ListUsed(size_t shard, uint64_t* cursor, size_t limit, std::vector<UsedToken>* out) const;
+  // Takes what has gathered since the last call; nullopt if it is nothing.
+  std::optional<UsageEntry> TakeUsage(const UsedToken& token);
   size_t shard_count() const;
 
   TokenTableStats stats() const;

@@ -221,7 +221,7 @@ TEST(TokenTableConcurrencyTest, WhatIsValidHangsTogether) {
             break;
           default:
             usage.clear();
-            race.table().TakeUsage(w, &cursor, 10, &usage);
+            TakeUsage(&race.table(), w, &cursor, 10, &usage);
             race.table().Peek(kNs, KeyOf(number));
         }
       }
@@ -376,7 +376,7 @@ TEST(TokenTableConcurrencyTest, UsageStaysWithItsToken) {
         uint64_t cursor = 0;
         do {
           usage.clear();
-          race.table().TakeUsage(shard, &cursor, 100, &usage);
+          TakeUsage(&race.table(), shard, &cursor, 100, &usage);
           for (const auto& entry : usage) {
             uint64_t number = 0;
             std::memcpy(&number, entry.key.bytes.data(), sizeof(number));

@@ -50,6 +50,16 @@ inline std::ostream& operator<<(std::ostream& out, Verdict verdict) {
   return out << kNames[static_cast<size_t>(verdict)];
 }
 
+// Usage of at most `limit` tokens of a shard; *cursor as ListUsed has it.
+inline void TakeUsage(TokenTable* table, size_t shard, uint64_t* cursor, size_t limit,
+                      std::vector<TokenTable::UsageEntry>* out) {
+  std::vector<TokenTable::UsedToken> used;
+  table->ListUsed(shard, cursor, limit, &used);
+  for (const TokenTable::UsedToken& token : used) {
+    if (const auto entry = table->TakeUsage(token)) out->push_back(*entry);
+  }
+}
+
 // Small: few shards and little address space, so that many can be made.
 inline TokenTableOptions SmallOptions() {
   TokenTableOptions options;

@@ -314,7 +314,7 @@ class Run {
       uint64_t cursor = 0;
       do {
         std::vector<TokenTable::UsageEntry> some;
-        table_.TakeUsage(shard, &cursor, limit, &some);
+        tokend::TakeUsage(&table_, shard, &cursor, limit, &some);
         RC_ASSERT(some.size() <= limit);
         for (const auto& entry : some) {
           RC_ASSERT(taken.emplace(std::pair(entry.namespace_id, entry.key), entry).second);

@@ -58,7 +58,7 @@ class TokenTableTest : public ::testing::Test {
     for (size_t shard = 0; shard < table_->shard_count(); ++shard) {
       uint64_t cursor = 0;
       do {
-        table_->TakeUsage(shard, &cursor, limit, &taken);
+        TakeUsage(table_.get(), shard, &cursor, limit, &taken);
       } while (cursor != 0);
     }
     return taken;
@@ -562,16 +562,31 @@ TEST_F(TokenTableTest, UsageIsTakenInPiecesAndOnce) {
   EXPECT_THAT(expected, IsEmpty());
 }
 
-TEST_F(TokenTableTest, TakeUsageKeepsToItsLimit) {
+TEST_F(TokenTableTest, ListUsedKeepsToItsLimit) {
   for (uint64_t i = 0; i < 100; ++i) {
     Put(i);
     Ask(i);
   }
-  std::vector<TokenTable::UsageEntry> taken;
+  std::vector<TokenTable::UsedToken> used;
   uint64_t cursor = 0;
-  table_->TakeUsage(0, &cursor, 5, &taken);
-  EXPECT_THAT(taken, SizeIs(5));
+  table_->ListUsed(0, &cursor, 5, &used);
+  EXPECT_THAT(used, SizeIs(5));
   EXPECT_NE(cursor, 0u);
+}
+
+TEST_F(TokenTableTest, UsageIsTakenOnceAndOnlyOfWhatIsThere) {
+  Put(1);
+  Put(2);
+  Ask(1, 500);
+  Ask(1, 700);
+  const auto taken = table_->TakeUsage({kNs, KeyOf(1)});
+  ASSERT_TRUE(taken);
+  EXPECT_EQ(taken->key, KeyOf(1));
+  EXPECT_EQ(taken->usage.use_count, 2u);
+  EXPECT_EQ(taken->usage.last_used_at_ms, 700u);
+  EXPECT_EQ(table_->TakeUsage({kNs, KeyOf(1)}), std::nullopt);
+  EXPECT_EQ(table_->TakeUsage({kNs, KeyOf(2)}), std::nullopt);
+  EXPECT_EQ(table_->TakeUsage({kNs, KeyOf(3)}), std::nullopt);
 }
 
 TEST_F(TokenTableTest, ASlotUsedAgainStartsWithoutUsage) {

@@ -192,7 +192,6 @@ void Stream::Close() {
   if (state_ == State::kClosed) return;
   state_ = State::kClosed;
   reading_ = false;
-  handle_.Close();
   output_.clear();
   writing_bytes_ = 0;
   input_bytes_ = 0;
@@ -201,6 +200,8 @@ void Stream::Close() {
     loop_.counters().connections.Subtract();
     loop_.server().connections.fetch_sub(1, std::memory_order_relaxed);
   }
+  // Last: who sees it closed finds it counted as gone.
+  handle_.Close();
   loop_.Bury(ref_);
 }
 

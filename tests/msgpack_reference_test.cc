@@ -315,7 +315,8 @@ void ExpectSameEnd(const std::string& bytes) {
       RC_ASSERT(!visitor.malformed);
       break;
     case CheckResult::kTooLarge:
-      // More than 4 GiB are announced: said at once, where msgpack-c reads on, to a bad byte perhaps.
+      // More than 4 GiB are announced: said at once, where msgpack-c reads on, to a bad byte
+      // perhaps.
       RC_ASSERT(!whole);
       break;
     case CheckResult::kTooDeep:

@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "protocol/short_copy.h"
+
 // Compiled for processors that have them, whatever the rest is compiled for.
 #define TOKEND_SHA_NI __attribute__((target("sha,sse4.1,ssse3")))
 
@@ -43,7 +45,7 @@ class Blocks {
     const size_t padded = rest + 1 + kLengthBytes <= kBlockBytes ? 1 : 2;
     count_ = whole_ + padded;
     Clear(padded);
-    Copy(message_ + whole_ * kBlockBytes, rest);
+    ShortCopy(padding_.data(), message_ + whole_ * kBlockBytes, rest);
     padding_[rest] = 0x80;
     const uint64_t bits = __builtin_bswap64(uint64_t{message.size()} * 8);
     std::memcpy(padding_.data() + padded * kBlockBytes - kLengthBytes, &bits, kLengthBytes);
@@ -65,25 +67,6 @@ class Blocks {
   void Clear(size_t blocks) {
     std::memset(padding_.data(), 0, kBlockBytes);
     if (blocks == 2) std::memset(padding_.data() + kBlockBytes, 0, kBlockBytes);
-  }
-  // Less than a block. Copies that overlap, since a call of memcpy takes as long as eight rounds.
-  void Copy(const uint8_t* from, size_t size) {
-    uint8_t* const to = padding_.data();
-    const auto ends = [&](size_t piece) __attribute__((always_inline)) {
-      std::memcpy(to, from, piece);
-      std::memcpy(to + size - piece, from + size - piece, piece);
-    };
-    if (size >= 32) {
-      ends(32);
-    } else if (size >= 16) {
-      ends(16);
-    } else if (size >= 8) {
-      ends(8);
-    } else if (size >= 4) {
-      ends(4);
-    } else {
-      for (size_t i = 0; i < size; ++i) to[i] = from[i];
-    }
   }
 
   const uint8_t* const message_;

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "protocol/record.h"
+#include "protocol/short_copy.h"
 
 namespace tokend {
 namespace {
@@ -20,26 +21,9 @@ constexpr char kNil = '\xc0';
 // All of a short answer but the names, at most: heads, msgid, nil, expiry; or what Encoded() gives.
 constexpr size_t kShortAnswerRest = 32;
 
-// Names are short: two copies that overlap take less than the call of memcpy.
 char* Put(std::string_view bytes, char* out) {
-  const char* in = bytes.data();
-  const size_t size = bytes.size();
-  const auto ends = [&](size_t piece) {
-    std::memcpy(out, in, piece);
-    std::memcpy(out + size - piece, in + size - piece, piece);
-  };
-  if (size > 32) {
-    std::memcpy(out, in, size);
-  } else if (size >= 16) {
-    ends(16);
-  } else if (size >= 8) {
-    ends(8);
-  } else if (size >= 4) {
-    ends(4);
-  } else {
-    for (size_t i = 0; i < size; ++i) out[i] = in[i];
-  }
-  return out + size;
+  ShortCopy(out, bytes.data(), bytes.size());
+  return out + bytes.size();
 }
 
 // The shortest encoding.

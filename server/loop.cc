@@ -12,6 +12,7 @@
 #include "server/dispatcher.h"
 #include "server/http_connection.h"
 #include "server/rpc_connection.h"
+#include "storage/thread_role.h"
 
 namespace tokend {
 namespace {
@@ -41,8 +42,8 @@ struct Loop::Listener {
   UvHandle<UvStreamHandle> handle;
 };
 
-Loop::Loop(ServerContext& server)
-    : server_(server), read_buffer_(std::make_unique<char[]>(kReadBufferBytes)) {
+Loop::Loop(ServerContext& server, size_t number)
+    : server_(server), number_(number), read_buffer_(std::make_unique<char[]>(kReadBufferBytes)) {
   if (const int rc = uv_loop_init(&uv_); rc != 0) {
     throw std::runtime_error(UvStatus("event loop", rc).message());
   }
@@ -123,6 +124,7 @@ Status Loop::Start() {
 }
 
 void Loop::Run() {
+  BeginThread(fmt::format("loop-{}", number_).c_str(), ThreadRole::kServing);
   // Here, since its Reader belongs to this thread.
   dispatcher_ = std::make_unique<Dispatcher>(*this, server_);
   uv_run(&uv_, UV_RUN_DEFAULT);

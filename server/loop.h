@@ -38,7 +38,8 @@ enum class ListenerProtocol : uint8_t { kRpc, kHttp };
 
 class Loop {
  public:
-  explicit Loop(ServerContext& server);
+  // `number`: for the thread's name.
+  Loop(ServerContext& server, size_t number);
   ~Loop();
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
@@ -97,6 +98,7 @@ class Loop {
   void EndIfDrained();
 
   ServerContext& server_;
+  const size_t number_;
   LoopCounters counters_;
   Mailbox mailbox_;
   std::thread thread_;

@@ -81,7 +81,7 @@ Status Server::Open(const ServerParts& parts) {
       .started_steady_ms = clock_->SteadyMs(),
   });
   for (size_t i = 0; i < LoopCount(config_); ++i) {
-    loops_.push_back(std::make_unique<Loop>(*context_));
+    loops_.push_back(std::make_unique<Loop>(*context_, loops_.size()));
     context_->loops.push_back(&std::as_const(*loops_.back()).counters());
   }
   status = ListenTcp("rpc", config_.listen, ListenerProtocol::kRpc, &rpc_endpoints_);

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "storage/thread_role.h"
+
 namespace tokend {
 
 WorkerPool::WorkerPool(size_t threads, size_t queue_max) : queue_max_(queue_max) {
@@ -35,6 +37,7 @@ void WorkerPool::Stop() {
 }
 
 void WorkerPool::Work() {
+  BeginThread("query", ThreadRole::kServing);
   while (true) {
     std::unique_ptr<Job> job;
     {

@@ -3,6 +3,8 @@
 #include <chrono>
 #include <utility>
 
+#include "storage/thread_role.h"
+
 namespace tokend {
 namespace {
 
@@ -54,6 +56,7 @@ void Committer::ResumeSweep(NamespaceId ns, const std::string& owner, uint64_t s
 }
 
 void Committer::Run() {
+  BeginThread("committer", ThreadRole::kServing);
   while (true) {
     const bool idle = jobs_.empty() && !reclaim_pending_;
     auto items = queue_.Take(kGroupMutationsMax, kGroupBytesMax, idle ? kUpkeepIntervalMs : 0);

@@ -5,6 +5,7 @@
 
 #include "storage/byte_codec.h"
 #include "storage/rows.h"
+#include "storage/thread_role.h"
 
 namespace tokend {
 namespace {
@@ -54,6 +55,7 @@ void Loader::Start() {
 }
 
 void Loader::Run() {
+  BeginThread("loader", ThreadRole::kServing);
   while (!stopping_.load(std::memory_order_relaxed)) {
     const size_t index = next_range_.fetch_add(1, std::memory_order_relaxed);
     if (index >= ranges_.size()) break;

@@ -7,6 +7,7 @@ set(TOKEND_MEMORY_SOURCES
   interner.cc
   mapped_memory.cc
   populator.cc
+  thread_role.cc
   token_shard.cc
   token_table.cc
   ttl_wheel.cc)

@@ -4,6 +4,8 @@
 #include <cassert>
 #include <system_error>
 
+#include "storage/thread_role.h"
+
 namespace tokend {
 
 Populator::~Populator() { Stop(); }
@@ -52,6 +54,7 @@ void Populator::Ask(Area area, size_t bytes) {
 }
 
 void Populator::Run() {
+  BeginThread("populator", ThreadRole::kBackground);
   std::unique_lock lock(mutex_);
   while (true) {
     asked_.wait(lock, [this] { return pending_ || stopping_; });

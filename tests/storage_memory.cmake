@@ -4,6 +4,7 @@ find_package(rapidcheck REQUIRED)
 
 tokend_test(mapped_memory_test LIBS tokend_table)
 tokend_test(populator_test LIBS tokend_table)
+tokend_test(thread_role_test LIBS tokend_table)
 tokend_test(ttl_wheel_test LIBS tokend_table)
 tokend_test(hash_index_test LIBS tokend_table)
 tokend_test(epoch_test LIBS tokend_table)

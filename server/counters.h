@@ -24,6 +24,28 @@ class Counter {
 
 inline constexpr size_t kMethodsMax = 32;
 
+// Turns of a loop by how much of the processor each took: what all its connections waited for.
+class TurnCounter {
+ public:
+  // Upper bounds in microseconds; longer ones come last.
+  static constexpr std::array<uint64_t, 12> kBoundsUs = {10,   25,   50,   100,   250,   500,
+                                                         1000, 2000, 5000, 10000, 20000, 50000};
+
+  void Add(uint64_t us) {
+    size_t bucket = 0;
+    while (bucket < kBoundsUs.size() && us > kBoundsUs[bucket]) ++bucket;
+    counts_[bucket].Add();
+    if (us > max_us_.load(std::memory_order_relaxed)) max_us_.store(us, std::memory_order_relaxed);
+  }
+  // Of bucket i: at most kBoundsUs[i], and more than the bound before it.
+  uint64_t count(size_t bucket) const { return counts_[bucket].value(); }
+  uint64_t max_us() const { return max_us_.load(std::memory_order_relaxed); }
+
+ private:
+  std::array<Counter, kBoundsUs.size() + 1> counts_;
+  std::atomic<uint64_t> max_us_{0};
+};
+
 // A cache line of its own, so that loops do not slow each other down by counting.
 struct alignas(64) LoopCounters {
   Counter connections;  // open now
@@ -38,6 +60,7 @@ struct alignas(64) LoopCounters {
   Counter http_requests;
   std::array<Counter, 5> verdicts;           // by Verdict
   std::array<Counter, kMethodsMax> methods;  // requests and notifications, by MethodIndex
+  TurnCounter turns;
 };
 
 }  // namespace tokend

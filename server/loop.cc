@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <strings.h>
+#include <time.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -32,6 +33,12 @@ constexpr size_t kNoBufferBytes = 15;
 
 Status UvStatus(std::string_view what, int rc) {
   return Status(ErrorCode::kInternal, fmt::format("{}: {}", what, uv_strerror(rc)));
+}
+
+uint64_t ThreadCpuNs() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<uint64_t>(time.tv_sec) * 1000000000 + static_cast<uint64_t>(time.tv_nsec);
 }
 
 }  // namespace
@@ -259,6 +266,10 @@ void Loop::OnPrepare() {
   if (draining_) EndIfDrained();
   // About to sleep: the table need not wait for this loop.
   dispatcher_->Sleep();
+  // The thread's own time: what others took of the processor meanwhile is not the turn's.
+  const uint64_t cpu_ns = ThreadCpuNs();
+  if (turn_began_cpu_ns_ != 0) counters_.turns.Add((cpu_ns - turn_began_cpu_ns_) / 1000);
+  turn_began_cpu_ns_ = cpu_ns;
 }
 
 void Loop::OnTick() {

@@ -121,6 +121,7 @@ class Loop {
   std::vector<std::unique_ptr<Completion>> taken_;
   std::vector<std::string> buffers_;
   LogLimiter accept_log_;
+  uint64_t turn_began_cpu_ns_ = 0;
   bool draining_ = false;
   uint64_t drain_until_ms_ = 0;
 };

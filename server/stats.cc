@@ -1,5 +1,7 @@
 // stats: the numbers of the store and of every loop.
+#include <algorithm>
 #include <array>
+#include <string>
 #include <string_view>
 
 #include "protocol/params.h"
@@ -120,6 +122,19 @@ void WriteLoops(const std::vector<const LoopCounters*>& loops, MapWriter* map) {
     methods.Str(method.name);
     methods.Uint(sum);
   }
+  // Cumulative, as Prometheus has them: turns that took at most so many microseconds.
+  msgpack_io::Writer& turns = map->Value("loop_turns");
+  turns.MapHeader(TurnCounter::kBoundsUs.size() + 1);
+  uint64_t turn_count = 0;
+  for (size_t i = 0; i <= TurnCounter::kBoundsUs.size(); ++i) {
+    for (const LoopCounters* loop : loops) turn_count += loop->turns.count(i);
+    turns.Str(i < TurnCounter::kBoundsUs.size() ? std::to_string(TurnCounter::kBoundsUs[i])
+                                                : "inf");
+    turns.Uint(turn_count);
+  }
+  uint64_t turn_us_max = 0;
+  for (const LoopCounters* loop : loops) turn_us_max = std::max(turn_us_max, loop->turns.max_us());
+  map->Number("loop_turn_us_max", turn_us_max);
   // How evenly connections are spread: the kernel does it by hash.
   msgpack_io::Writer& each = map->Value("loops");
   each.ArrayHeader(static_cast<uint32_t>(loops.size()));

@@ -80,6 +80,13 @@ TEST_F(RpcMethodsTest, StatsCount) {
   EXPECT_EQ(stats.at("requests_total"), 4);
   EXPECT_EQ(stats.at("errors_total"), 0);
   EXPECT_EQ(stats.at("loops").size(), 2u);
+  // Cumulative, by the processor time of a turn in microseconds.
+  const Json& turns = stats.at("loop_turns");
+  EXPECT_EQ(turns.size(), TurnCounter::kBoundsUs.size() + 1);
+  EXPECT_GE(turns.at("inf"), 4);  // one at least for each request before
+  EXPECT_LE(turns.at("10"), turns.at("500"));
+  EXPECT_LE(turns.at("500"), turns.at("inf"));
+  EXPECT_LT(stats.at("loop_turn_us_max"), 60'000'000);
   ExpectError("stats", {1}, "bad_params", "surplus parameter at position 1");
   EXPECT_EQ(Stats().at("errors_total"), 1);
 }

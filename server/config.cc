@@ -86,8 +86,9 @@ constexpr auto kSettings = std::to_array<Setting>({
      "How long expired records stay on disk"},
     {"clock_gap_accept_ms", &Config::clock_gap_accept_ms, 0, kYearMs, "",
      "A jump of the wall clock is believed after so long when disk space is reclaimed"},
-    {"usage_flush_interval_ms", &Config::usage_flush_interval_ms, 100, kDayMs, "",
-     "How often last_used_at and use_count are written; a crash loses so much of them"},
+    {"usage_flush_interval_ms", &Config::usage_flush_interval_ms, 0, kDayMs, "",
+     "How often last_used_at and use_count are written; a crash loses so much of them; 0 = they "
+     "are not kept"},
     {"block_cache_bytes", &Config::block_cache_bytes, kMiB, 1024 * kGiB, "",
      "Cache for records that get and list read"},
     {"write_buffer_bytes", &Config::write_buffer_bytes, kMiB, 64 * kGiB, "",

@@ -225,6 +225,7 @@ void Committer::Upkeep(bool thorough) {
 }
 
 void Committer::StartUsageFlush() {
+  if (options_.usage_flush_interval_ms == 0) return;
   usage_flush_at_steady_ms_ = parts_.clock->SteadyMs();
   if (usage_flush_running_) return;
   usage_flush_running_ = true;

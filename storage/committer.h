@@ -30,8 +30,8 @@ struct CommitterOptions {
   bool sync = true;
   size_t queue_mutations_max = 0;
   size_t queue_bytes_max = 0;
-  uint64_t usage_flush_interval_ms = 0;
-  StoreListener* listener = nullptr;  // may be null
+  uint64_t usage_flush_interval_ms = 0;  // 0 = not kept
+  StoreListener* listener = nullptr;     // may be null
 };
 
 struct CommitterStats {

@@ -174,6 +174,7 @@ Status Store::Open(const StoreOptions& options, std::unique_ptr<Store>* store) {
     impl.committer->ResumeSweep(ns, owner, cutoff.sequence);
   }
 
+  impl.table.SetUsageTracking(options.usage_flush_interval_ms != 0);
   impl.table.SetMissesUnavailable(true);
   impl.load_began_steady_ms = impl.clock->SteadyMs();
   impl.load_records_estimate = impl.database->EstimateTokens();

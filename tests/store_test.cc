@@ -186,6 +186,24 @@ TEST_F(StoreTest, RotateHandsOverAndEndsTheOldOneAfterTheOverlap) {
   EXPECT_EQ(Validate("newer"), Verdict::kUnknown);
 }
 
+class UsageOffTest : public StoreFixture {
+  StoreOptions Options() override {
+    StoreOptions options = StoreFixture::Options();
+    options.usage_flush_interval_ms = 0;
+    return options;
+  }
+};
+
+TEST_F(UsageOffTest, NoUsageIsKept) {
+  Insert("a");
+  EXPECT_EQ(Validate("a"), Verdict::kValid);
+  EXPECT_EQ(Get("a")->use_count, 0u);
+  EXPECT_FALSE(Get("a")->last_used_at_ms);
+  store_->FlushUsage();
+  Reopen();
+  EXPECT_EQ(Get("a")->use_count, 0u);
+}
+
 TEST_F(StoreTest, UsageIsCountedAndWrittenBehind) {
   Insert("a");
   EXPECT_FALSE(Get("a")->last_used_at_ms);

@@ -4,13 +4,11 @@
 
 #include <cpuid.h>
 #include <immintrin.h>
+#include <strings.h>
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-
-#include "protocol/short_copy.h"
 
 // Compiled for processors that have them, whatever the rest is compiled for.
 #define TOKEND_SHA_NI __attribute__((target("sha,sse4.1,ssse3")))
@@ -35,44 +33,70 @@ alignas(16) constexpr uint32_t kRoundConstants[4 * kGroups] = {
 constexpr uint32_t kInitial[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
                                   0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
 
-// A message in blocks: whole ones where they are, the rest padded.
+// Sixteen bytes from kShift + i on: what shifts by i bytes to the front (an index over 127 gives
+// 0).
+alignas(16) constexpr uint8_t kShift[32] = {
+    0,    1,    2,    3,    4,    5,    6,    7,    8,    9,    10,   11,   12,   13,   14,   15,
+    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+// Sixteen bytes from kEnd + 16 - i on: the bit that ends the message, at i.
+alignas(16) constexpr uint8_t kEnd[32] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x80};
+
+struct Block {
+  __m128i words[4];  // as they lie in memory
+};
+
+// A message in blocks: whole ones, then the rest with its padding. That is put together in
+// registers: written to memory piece by piece and read back whole it would stall the processor, and
+// leave a part of a token behind.
 class Blocks {
  public:
   explicit Blocks(std::string_view message)
-      : message_(reinterpret_cast<const uint8_t*>(message.data())),
-        whole_(message.size() / kBlockBytes) {
-    const size_t rest = message.size() % kBlockBytes;
-    const size_t padded = rest + 1 + kLengthBytes <= kBlockBytes ? 1 : 2;
-    count_ = whole_ + padded;
-    Clear(padded);
-    ShortCopy(padding_.data(), message_ + whole_ * kBlockBytes, rest);
-    padding_[rest] = 0x80;
-    const uint64_t bits = __builtin_bswap64(uint64_t{message.size()} * 8);
-    std::memcpy(padding_.data() + padded * kBlockBytes - kLengthBytes, &bits, kLengthBytes);
-  }
-  // It has held a part of a token.
-  ~Blocks() {
-    Clear(count_ - whole_);
-    asm volatile("" : : "r"(padding_.data()) : "memory");  // or the compiler leaves it out
-  }
-  Blocks(const Blocks&) = delete;
-  Blocks& operator=(const Blocks&) = delete;
+      : bytes_(reinterpret_cast<const uint8_t*>(message.data())),
+        size_(message.size()),
+        count_((message.size() + 1 + kLengthBytes + kBlockBytes - 1) / kBlockBytes) {}
 
   size_t count() const { return count_; }
-  const uint8_t* operator[](size_t i) const {
-    return i < whole_ ? message_ + i * kBlockBytes : padding_.data() + (i - whole_) * kBlockBytes;
+  TOKEND_SHA_NI Block operator[](size_t i) const {
+    Block block;
+#pragma GCC unroll 4
+    for (size_t word = 0; word < 4; ++word) {
+      block.words[word] = WordAt(i * kBlockBytes + word * kWordBytes);
+    }
+    if (i == count_ - 1) {
+      const uint64_t bits = __builtin_bswap64(uint64_t{size_} * 8);
+      block.words[3] = _mm_insert_epi64(block.words[3], static_cast<int64_t>(bits), 1);
+    }
+    return block;
   }
 
  private:
-  void Clear(size_t blocks) {
-    std::memset(padding_.data(), 0, kBlockBytes);
-    if (blocks == 2) std::memset(padding_.data() + kBlockBytes, 0, kBlockBytes);
+  static constexpr size_t kWordBytes = 16;
+
+  // The message, its end and zeros.
+  TOKEND_SHA_NI __m128i WordAt(size_t offset) const {
+    const auto load = [](const uint8_t* from) __attribute__((always_inline)) {
+      return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+    };
+    if (offset + kWordBytes <= size_) return load(bytes_ + offset);
+    if (offset > size_) return _mm_setzero_si128();
+    const size_t left = size_ - offset;
+    const __m128i end = load(kEnd + kWordBytes - left);
+    if (left == 0) return end;
+    if (size_ >= kWordBytes) {
+      // The last sixteen bytes, less those that came before.
+      const __m128i last = load(bytes_ + size_ - kWordBytes);
+      return _mm_or_si128(_mm_shuffle_epi8(last, load(kShift + kWordBytes - left)), end);
+    }
+    alignas(16) uint8_t copy[kWordBytes] = {};
+    std::memcpy(copy, bytes_, left);
+    const __m128i word = _mm_or_si128(load(copy), end);
+    explicit_bzero(copy, sizeof copy);
+    return word;
   }
 
-  const uint8_t* const message_;
-  const size_t whole_;
-  size_t count_;
-  std::array<uint8_t, 2 * kBlockBytes> padding_;
+  const uint8_t* const bytes_;
+  const size_t size_;
+  const size_t count_;
 };
 
 // The eight words of the state, in the order that the instructions take them.
@@ -90,7 +114,7 @@ TOKEND_SHA_NI inline State InitialState() {
 // Each state by one block of its own; the streams do not depend on each other, so the processor
 // works on them at once.
 template <size_t kStreams>
-TOKEND_SHA_NI inline void Compress(State* states, const uint8_t* const* blocks) {
+TOKEND_SHA_NI inline void Compress(State* states, const Block* blocks) {
   const __m128i big_endian = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
   __m128i words[kStreams][4];
   State was[kStreams];
@@ -99,8 +123,7 @@ TOKEND_SHA_NI inline void Compress(State* states, const uint8_t* const* blocks) 
     was[s] = states[s];
 #pragma GCC unroll 4
     for (size_t i = 0; i < 4; ++i) {
-      const auto* in = reinterpret_cast<const __m128i*>(blocks[s]) + i;
-      words[s][i] = _mm_shuffle_epi8(_mm_loadu_si128(in), big_endian);
+      words[s][i] = _mm_shuffle_epi8(blocks[s].words[i], big_endian);
     }
   }
 #pragma GCC unroll 16
@@ -140,7 +163,7 @@ TOKEND_SHA_NI inline void Finish(const State& state, TokenKey* digest) {
 
 TOKEND_SHA_NI inline void CompressFrom(const Blocks& blocks, size_t first, State* state) {
   for (size_t i = first; i < blocks.count(); ++i) {
-    const uint8_t* const block = blocks[i];
+    const Block block = blocks[i];
     Compress<1>(state, &block);
   }
 }
@@ -173,7 +196,7 @@ TOKEND_SHA_NI void Sha256NiPair(std::string_view message_a, std::string_view mes
   State states[2] = {InitialState(), InitialState()};
   size_t done = 0;
   for (; done < a.count() && done < b.count(); ++done) {
-    const uint8_t* const blocks[2] = {a[done], b[done]};
+    const Block blocks[2] = {a[done], b[done]};
     Compress<2>(states, blocks);
   }
   CompressFrom(a, done, &states[0]);

@@ -72,7 +72,12 @@ class Interner {
   bool IsKilled(uint32_t id) const {
     return At(id)->word.load(std::memory_order_acquire) & kKilled;
   }
-  void Prefetch(uint32_t id) const { __builtin_prefetch(At(id)); }
+  // One of usual length that straddles two lines wants both.
+  void Prefetch(uint32_t id) const {
+    const char* entry = reinterpret_cast<const char*>(At(id));
+    __builtin_prefetch(entry);
+    __builtin_prefetch(entry + 2 * kGranuleBytes - 1);
+  }
 
   // --- writers ---
 

@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "storage/token_table.h"
+
 namespace tokend {
 
 class Counter {
@@ -58,7 +60,7 @@ struct alignas(64) LoopCounters {
   Counter notifications_failed;
   Counter protocol_errors;  // connections closed for what they sent
   Counter http_requests;
-  std::array<Counter, 5> verdicts;           // by Verdict
+  std::array<Counter, kVerdicts> verdicts;   // by Verdict
   std::array<Counter, kMethodsMax> methods;  // requests and notifications, by MethodIndex
   TurnCounter turns;
 };

@@ -2,7 +2,6 @@
 
 #include "server/loop.h"
 #include "server/rpc_connection.h"
-#include "server/validate_frame.h"
 
 namespace tokend {
 
@@ -21,21 +20,27 @@ Dispatcher::Dispatcher(Loop& loop, ServerContext& server)
     : loop_(loop),
       server_(server),
       validate_(FindMethod("validate")),
-      validate_counter_(loop.counters().methods[MethodIndex(*validate_)]),
       namespaces_(server.store),
       reader_(server.store.table()) {}
 
 size_t Dispatcher::TryValidate(RpcConnection& connection, std::string_view bytes) {
-  ValidateFrame frame;
+  ValidateFrame& frame = frame_;
   const size_t size = ReadValidateFrame(bytes, &frame);
   if (size == 0) return 0;
   const NamespaceInfo* space =
       frame.has_namespace ? namespaces_.Find(frame.namespace_name) : namespaces_.Default();
   if (space == nullptr) return 0;
-  loop_.counters().requests.Add();
-  validate_counter_.Add();
+  ++taken_;
   batch_.Add(connection, {frame.msgid, false, validate_}, *space, frame.token);
   return size;
+}
+
+void Dispatcher::RunValidates() {
+  if (batch_.empty()) return;
+  loop_.counters().requests.Add(taken_);
+  loop_.counters().methods[MethodIndex(*validate_)].Add(taken_);
+  taken_ = 0;
+  batch_.Run(*this);
 }
 
 void Dispatcher::Dispatch(RpcConnection& connection, const Frame& frame) {

@@ -18,6 +18,7 @@
 #include "server/context.h"
 #include "server/methods.h"
 #include "server/validate_batch.h"
+#include "server/validate_frame.h"
 #include "storage/store.h"
 
 namespace tokend {
@@ -90,9 +91,7 @@ class Dispatcher {
   // A request or a notification.
   void Dispatch(RpcConnection& connection, const Frame& frame);
   // Looks up what has been gathered and puts the answers into their connections' output.
-  void RunValidates() {
-    if (!batch_.empty()) batch_.Run(*this);
-  }
+  void RunValidates();
   // The loop is about to sleep.
   void Sleep() { reader_.Sleep(); }
 
@@ -115,11 +114,12 @@ class Dispatcher {
   Loop& loop_;
   ServerContext& server_;
   const Method* const validate_;
-  Counter& validate_counter_;
   NamespaceCache namespaces_;
   Digester digester_;
   TableReader reader_;
   ValidateBatch batch_;
+  uint64_t taken_ = 0;   // by TryValidate and not counted yet
+  ValidateFrame frame_;  // of the last validate: to make a new one takes as long as to read it
   TokensParams tokens_params_;
   LogLimiter log_limiter_;
 };

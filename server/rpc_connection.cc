@@ -22,8 +22,7 @@ RpcConnection::RpcConnection(Loop& loop, StreamRef ref) : Stream(loop, ref) {}
 
 RpcConnection::~RpcConnection() { explicit_bzero(held_.data(), held_.size()); }
 
-void RpcConnection::ValidateGathered() {
-  if (gathered_) return;
+void RpcConnection::BeginGathered() {
   gathered_ = true;
   loop().FlushLater(*this);
 }
@@ -77,8 +76,9 @@ size_t RpcConnection::Handle(std::string_view bytes) {
   loop().TakeBuffer(&output());
   dispatcher.Begin();
   size_t pos = 0;
+  bool has_answered = true;  // perhaps: output or requests under way may have grown
   while (pos < bytes.size()) {
-    if (OverBounds()) {
+    if (has_answered && OverBounds()) {
       // Perhaps the peer takes them at once.
       dispatcher.RunValidates();
       Flush();
@@ -89,8 +89,9 @@ size_t RpcConnection::Handle(std::string_view bytes) {
         return pos;
       }
     }
+    has_answered = dispatcher.batch().lookups() >= kGatheredMax;
+    if (has_answered) dispatcher.RunValidates();
     const std::string_view rest = bytes.substr(pos);
-    if (dispatcher.batch().lookups() >= kGatheredMax) dispatcher.RunValidates();
     if (const size_t size = dispatcher.TryValidate(*this, rest); size != 0) {
       message_begun_ = false;
       pos += size;
@@ -110,6 +111,7 @@ size_t RpcConnection::Handle(std::string_view bytes) {
       return pos;
     }
     message_begun_ = false;
+    has_answered = true;
     pos += frame.size;
     if (frame.result == FrameResult::kBadRequest) {
       AnswerError({frame.msgid, false, nullptr}, frame.error);

@@ -50,7 +50,9 @@ class RpcConnection final : public Stream {
   void RequestHandedOn() { ++requests_pending_; }
   void RequestReturned() { --requests_pending_; }
   // A validate of this connection waits in the batch; its answer is there when the batch has run.
-  void ValidateGathered();
+  void ValidateGathered() {
+    if (!gathered_) BeginGathered();
+  }
   void ValidatesAnswered() { gathered_ = false; }
   // After answers to such requests were written: sends them and goes on with what waited.
   void FlushAnswers();
@@ -61,6 +63,7 @@ class RpcConnection final : public Stream {
   bool HasWork() const override { return requests_pending_ > 0 || paused_ || gathered_; }
   bool IsOverdue(uint64_t steady_ms, bool active) override;
 
+  void BeginGathered();
   // Handles whole messages from the front of `bytes`, and gives how many bytes they had. Validates
   // among them may wait in the batch afterwards, with views into the bytes.
   size_t Handle(std::string_view bytes);

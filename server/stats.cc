@@ -65,8 +65,8 @@ constexpr auto kLoopCounters = std::to_array<LoopCounterRow>({
 });
 
 // By Verdict.
-constexpr std::array<std::string_view, 5> kVerdictNames = {"valid", "unknown", "expired", "revoked",
-                                                           "unavailable"};
+constexpr std::array<std::string_view, kVerdicts> kVerdictNames = {"valid", "unknown", "expired",
+                                                                   "revoked", "unavailable"};
 
 void WriteStore(const StoreStats& stats, MapWriter* map) {
   map->Text("state", StoreStateName(stats.state));

@@ -156,26 +156,92 @@ void ValidateBatch::Digest(Digester& digester) {
   undigested_.clear();
 }
 
-void ValidateBatch::AddRequest(RpcConnection& connection, const RequestTag& tag, size_t lookups,
-                               bool is_many) {
-  connection.ValidateGathered();
-  requests_.push_back({connection.ref(), tag, lookups, is_many});
-}
+// Answers the requests of a batch, one connection after the other. Short answers are put together
+// here and handed to their connection in one piece.
+class ValidateBatch::Answerer {
+ public:
+  explicit Answerer(Dispatcher& dispatcher) : dispatcher_(dispatcher) {}
+  ~Answerer() {
+    HandOver();
+    for (size_t i = 0; i < verdicts_.size(); ++i) {
+      if (verdicts_[i] != 0) dispatcher_.loop().counters().verdicts[i].Add(verdicts_[i]);
+    }
+  }
+  Answerer(const Answerer&) = delete;
+  Answerer& operator=(const Answerer&) = delete;
+
+  void Answer(const Request& request, std::span<const Lookup> lookups) {
+    if (connection_ == nullptr || request.from != from_) Turn(request.from);
+    if (connection_ == nullptr) return;
+    if (request.is_many || request.tag.is_notification || !HasShortAnswer(lookups[0]) ||
+        lookups[0].verdict == Verdict::kUnavailable) {
+      HandOver();
+      AnswerAtLength(request, lookups);
+      return;
+    }
+    Count(lookups[0].verdict);
+    if (bytes_.size() - size_ < kShortAnswerBytes) HandOver();
+    char* const end = WriteShortAnswer(request.tag.msgid, lookups[0], bytes_.data() + size_);
+    size_ = static_cast<size_t>(end - bytes_.data());
+  }
+
+ private:
+  // To the next connection; null if that one is gone.
+  void Turn(StreamRef to) {
+    HandOver();
+    from_ = to;
+    connection_ = dispatcher_.loop().FindRpc(to);
+    if (connection_ != nullptr) connection_->ValidatesAnswered();
+  }
+
+  void HandOver() {
+    if (size_ != 0) connection_->output().append(bytes_.data(), size_);
+    size_ = 0;
+  }
+
+  void Count(Verdict verdict) { ++verdicts_[static_cast<size_t>(verdict)]; }
+
+  void AnswerAtLength(const Request& request, std::span<const Lookup> lookups) {
+    const bool unavailable = std::any_of(lookups.begin(), lookups.end(), [](const Lookup& lookup) {
+      return lookup.verdict == Verdict::kUnavailable;
+    });
+    if (unavailable && !request.tag.is_notification &&
+        AskDisk(*connection_, request.tag, request.is_many, lookups)) {
+      for (const Lookup& lookup : lookups) {
+        if (lookup.verdict != Verdict::kUnavailable) Count(lookup.verdict);
+      }
+      return;
+    }
+    for (const Lookup& lookup : lookups) Count(lookup.verdict);
+    if (request.tag.is_notification) return;
+    if (unavailable && !request.is_many) {
+      connection_->AnswerError(request.tag, StillLoading());
+      return;
+    }
+    connection_->Answer(request.tag, [&](msgpack_io::Writer& out) {
+      if (request.is_many) out.ArrayHeader(static_cast<uint32_t>(lookups.size()));
+      for (const Lookup& lookup : lookups) WriteVerdict(lookup, &out);
+    });
+  }
+
+  Dispatcher& dispatcher_;
+  StreamRef from_;
+  RpcConnection* connection_ = nullptr;
+  std::array<uint64_t, kVerdicts> verdicts_{};
+  size_t size_ = 0;
+  std::array<char, 4096> bytes_;
+};
 
 void ValidateBatch::Run(Dispatcher& dispatcher) {
   Digest(dispatcher.digester());
   Find(dispatcher, lookups_);
-  std::span<const Lookup> rest = lookups_;
-  StreamRef from;
-  RpcConnection* connection = nullptr;
-  for (const Request& request : requests_) {
-    if (connection == nullptr || request.from != from) {
-      from = request.from;
-      connection = dispatcher.loop().FindRpc(from);
-      if (connection != nullptr) connection->ValidatesAnswered();
+  {
+    Answerer answerer(dispatcher);
+    std::span<const Lookup> rest = lookups_;
+    for (const Request& request : requests_) {
+      answerer.Answer(request, rest.first(request.lookups));
+      rest = rest.subspan(request.lookups);
     }
-    if (connection != nullptr) Answer(*connection, request, rest.first(request.lookups));
-    rest = rest.subspan(request.lookups);
   }
   dispatcher.reader().Quiesce();
   requests_.clear();
@@ -183,35 +249,6 @@ void ValidateBatch::Run(Dispatcher& dispatcher) {
   if (lookups_.capacity() > kLookupsKept) {
     lookups_ = {};
     undigested_ = {};
-  }
-}
-
-void ValidateBatch::Answer(RpcConnection& connection, const Request& request,
-                           std::span<const Lookup> lookups) {
-  Dispatcher& dispatcher = connection.loop().dispatcher();
-  const bool unavailable = std::any_of(lookups.begin(), lookups.end(), [](const Lookup& lookup) {
-    return lookup.verdict == Verdict::kUnavailable;
-  });
-  if (unavailable && !request.tag.is_notification &&
-      AskDisk(connection, request.tag, request.is_many, lookups)) {
-    for (const Lookup& lookup : lookups) {
-      if (lookup.verdict != Verdict::kUnavailable) CountVerdict(dispatcher, lookup.verdict);
-    }
-    return;
-  }
-  for (const Lookup& lookup : lookups) CountVerdict(dispatcher, lookup.verdict);
-  if (request.tag.is_notification) return;
-  if (!request.is_many && unavailable) {
-    connection.AnswerError(request.tag, StillLoading());
-  } else if (!request.is_many && HasShortAnswer(lookups[0])) {
-    std::array<char, kShortAnswerBytes> answer;
-    char* const end = WriteShortAnswer(request.tag.msgid, lookups[0], answer.data());
-    connection.output().append(answer.data(), static_cast<size_t>(end - answer.data()));
-  } else {
-    connection.Answer(request.tag, [&](msgpack_io::Writer& out) {
-      if (request.is_many) out.ArrayHeader(static_cast<uint32_t>(lookups.size()));
-      for (const Lookup& lookup : lookups) WriteVerdict(lookup, &out);
-    });
   }
 }
 

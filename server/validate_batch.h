@@ -13,6 +13,7 @@
 #include "protocol/digest.h"
 #include "protocol/params.h"
 #include "server/methods.h"
+#include "server/rpc_connection.h"
 #include "server/stream.h"
 #include "storage/store.h"
 #include "storage/token_table.h"
@@ -20,7 +21,6 @@
 namespace tokend {
 
 class Dispatcher;
-class RpcConnection;
 
 class ValidateBatch {
  public:
@@ -58,14 +58,18 @@ class ValidateBatch {
     bool is_many;
   };
 
+  class Answerer;
+
   struct Undigested {
     std::string_view part;
     size_t lookup;  // whose key it is
   };
 
-  void AddRequest(RpcConnection& connection, const RequestTag& tag, size_t lookups, bool is_many);
+  void AddRequest(RpcConnection& connection, const RequestTag& tag, size_t lookups, bool is_many) {
+    connection.ValidateGathered();
+    requests_.push_back({connection.ref(), tag, lookups, is_many});
+  }
   void Digest(Digester& digester);
-  void Answer(RpcConnection& connection, const Request& request, std::span<const Lookup> lookups);
 
   std::vector<Request> requests_;
   std::vector<Undigested> undigested_;

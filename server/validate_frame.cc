@@ -5,9 +5,17 @@
 namespace tokend {
 namespace {
 
-// "validate" as a fixstr, between msgid and params.
-constexpr char kMethod[] = "\xa8validate";
-constexpr size_t kMethodBytes = sizeof kMethod - 1;
+constexpr uint8_t kMethodHead = 0xa8;  // a fixstr of eight bytes
+constexpr char kMethod[] = "validate";
+constexpr size_t kMethodBytes = 8;
+// What every such request has at least: two heads, msgid, method, the params' head and the token's.
+constexpr size_t kFixedBytes = 2 + 1 + 1 + kMethodBytes + 1 + 1;
+
+uint32_t LoadBigEndian(const char* from) {
+  uint32_t value;
+  std::memcpy(&value, from, sizeof value);
+  return __builtin_bswap32(value);
+}
 
 class Cursor {
  public:
@@ -39,17 +47,6 @@ class Cursor {
   const uint8_t* pos_;
   const uint8_t* end_;
 };
-
-bool ReadMsgid(Cursor& in, uint32_t* msgid) {
-  uint32_t head;
-  if (!in.Number(1, &head)) return false;
-  if (head <= 0x7f) {
-    *msgid = head;
-    return true;
-  }
-  if (head < 0xcc || head > 0xce) return false;
-  return in.Number(size_t{1} << (head - 0xcc), msgid);
-}
 
 bool ReadToken(Cursor& in, TokenRef* token) {
   uint32_t head, size;
@@ -93,18 +90,30 @@ bool ReadNamespace(Cursor& in, std::string_view* name) {
 }  // namespace
 
 size_t ReadValidateFrame(std::string_view bytes, ValidateFrame* frame) {
-  if (bytes.size() < 2 || bytes[0] != '\x94' || bytes[1] != '\x00') return 0;
-  Cursor in(bytes.substr(2));
-  std::string_view method;
-  uint32_t params;
-  if (!ReadMsgid(in, &frame->msgid) || !in.Bytes(kMethodBytes, &method) ||
-      std::memcmp(method.data(), kMethod, kMethodBytes) != 0 || !in.Number(1, &params) ||
-      (params != 0x91 && params != 0x92) || !ReadToken(in, &frame->token)) {
+  const char* const data = bytes.data();
+  if (bytes.size() < kFixedBytes || data[0] != '\x94' || data[1] != '\x00') return 0;
+  size_t pos = 3;
+  const auto lead = static_cast<uint8_t>(data[2]);
+  if (lead <= 0x7f) {
+    frame->msgid = lead;
+  } else {
+    const uint32_t wide = lead - 0xccu;  // 2^wide bytes follow
+    if (wide > 2 || bytes.size() < kFixedBytes + (size_t{1} << wide)) return 0;
+    frame->msgid = LoadBigEndian(data + pos) >> (32 - (8u << wide));
+    pos += size_t{1} << wide;
+  }
+  if (static_cast<uint8_t>(data[pos]) != kMethodHead ||
+      std::memcmp(data + pos + 1, kMethod, kMethodBytes) != 0) {
     return 0;
   }
+  pos += 1 + kMethodBytes;
+  const auto params = static_cast<uint8_t>(data[pos++]);
+  if (params != 0x91 && params != 0x92) return 0;
+  Cursor in(bytes.substr(pos));
+  if (!ReadToken(in, &frame->token)) return 0;
   frame->has_namespace = params == 0x92;
   if (frame->has_namespace && !ReadNamespace(in, &frame->namespace_name)) return 0;
-  return 2 + in.position();
+  return pos + in.position();
 }
 
 }  // namespace tokend

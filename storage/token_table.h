@@ -26,6 +26,7 @@ namespace tokend {
 using NamespaceId = uint16_t;
 
 enum class Verdict : uint8_t { kValid, kUnknown, kExpired, kRevoked, kUnavailable };
+inline constexpr size_t kVerdicts = 5;
 
 struct Lookup {
   // in

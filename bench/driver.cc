@@ -10,10 +10,25 @@ void Output::Append(std::string_view bytes) {
   AdvanceTo(out + bytes.size());
 }
 
-std::unique_ptr<Driver> MakeDriver(std::string_view protocol, const TokenSpace* tokens) {
-  if (protocol == "tokend") return MakeTokendDriver(tokens);
-  if (protocol == "redis") return MakeRedisDriver(tokens);
-  if (protocol == "memcached") return MakeMemcachedDriver(tokens);
+std::string_view OperationName(OperationKind kind) {
+  switch (kind) {
+    case OperationKind::kValidate:
+      return "validate";
+    case OperationKind::kInsert:
+      return "insert";
+    case OperationKind::kReplace:
+      return "replace";
+    case OperationKind::kRevoke:
+      return "revoke";
+  }
+  return "";
+}
+
+std::unique_ptr<Driver> MakeDriver(std::string_view protocol, const TokenSpace* tokens,
+                                   Expectation expectation) {
+  if (protocol == "tokend") return MakeTokendDriver(tokens, expectation);
+  if (protocol == "redis") return MakeRedisDriver(tokens, expectation);
+  if (protocol == "memcached") return MakeMemcachedDriver(tokens, expectation);
   if (protocol == "floor") return MakeFloorDriver(tokens);
   return nullptr;
 }

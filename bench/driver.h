@@ -5,6 +5,7 @@
 // Drivers keep scratch space: one for each thread.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -17,37 +18,63 @@
 namespace tokend::bench {
 
 enum class OperationKind : uint8_t {
-  kValidate,  // ask for one token
-  kInsert,    // store `count` tokens from `index` on, in one request
+  kValidate,  // ask for tokens
+  kInsert,    // store tokens that are not there
+  kReplace,   // store tokens, whatever is there
+  kRevoke,    // revoke one token
+};
+inline constexpr size_t kOperationKinds = 4;
+std::string_view OperationName(OperationKind kind);
+
+// Tokens numbered from here on are never stored: to ask for one is to ask for a miss.
+inline constexpr uint64_t kNeverStored = uint64_t{1} << 48;
+
+// What a validate of a stored token should find.
+enum class Expectation : uint8_t {
+  kValid,
+  kExpired,  // which a server may have forgotten by now
 };
 
+// One request: for one token, or in one batch for `count` of them.
 struct Operation {
   OperationKind kind = OperationKind::kValidate;
-  bool is_open = false;     // sent and not answered yet
-  bool is_present = false;  // kValidate: whether the token was stored
-  uint32_t count = 1;       // kInsert
-  uint64_t index = 0;
-  uint64_t started_ns = 0;  // latency counts from here
+  bool is_open = false;  // sent and not answered yet
+  uint32_t count = 1;
+  uint64_t index = 0;           // the token of one
+  uint64_t* indexes = nullptr;  // the tokens of a batch, in the window's room for them
+  uint64_t started_ns = 0;      // latency counts from here
+
+  uint64_t IndexAt(uint32_t i) const { return count == 1 ? index : indexes[i]; }
 };
 
-// The operations that one connection is waiting for, numbered from 0 in the order sent.
+// The operations that one connection is waiting for, numbered from 0 in the order sent. At most
+// `depth` are open, and the oldest and the next are less than the next power of two of `depth`
+// apart: where answers overtake, one that does not come holds up those after it, and no more memory
+// is needed than that.
 class Window {
  public:
-  explicit Window(size_t depth) : operations_(depth) {}
-
-  // Requires open() < depth. The number is what Find takes.
-  Operation* Add(uint32_t* number) {
-    *number = next_++;
-    Operation* operation = &operations_[*number % operations_.size()];
-    operation->is_open = true;
-    ++open_;
-    return operation;
+  explicit Window(size_t depth, uint32_t batch_max = 1)
+      : depth_(depth), operations_(std::bit_ceil(depth)) {
+    if (batch_max == 1) return;
+    indexes_.resize(operations_.size() * batch_max);
+    for (size_t i = 0; i < operations_.size(); ++i) {
+      operations_[i].indexes = &indexes_[i * batch_max];
+    }
   }
-  // The one that was sent so many operations ago, or null if it is not waited for.
+
+  bool HasRoom() const { return open_ < depth_ && !At(next_).is_open; }
+  // The operation that comes next, to be filled in before it is opened. Requires HasRoom().
+  Operation* Next() { return &At(next_); }
+  // Its number is what Find takes.
+  uint32_t OpenNext() {
+    At(next_).is_open = true;
+    ++open_;
+    return next_++;
+  }
+  // The one of that number, or null if it is not waited for.
   Operation* Find(uint32_t number) {
-    Operation* operation = &operations_[number % operations_.size()];
     const bool is_recent = next_ - number - 1 < operations_.size();
-    return is_recent && operation->is_open ? operation : nullptr;
+    return is_recent && At(number).is_open ? &At(number) : nullptr;
   }
   // The one that has waited longest; for protocols that answer in order.
   Operation* Oldest() { return Find(next_ - static_cast<uint32_t>(open_)); }
@@ -57,10 +84,16 @@ class Window {
   }
 
   size_t open() const { return open_; }
-  size_t depth() const { return operations_.size(); }
 
  private:
+  Operation& At(uint32_t number) { return operations_[number & (operations_.size() - 1)]; }
+  const Operation& At(uint32_t number) const {
+    return operations_[number & (operations_.size() - 1)];
+  }
+
+  const size_t depth_;
   std::vector<Operation> operations_;
+  std::vector<uint64_t> indexes_;
   uint32_t next_ = 0;
   size_t open_ = 0;
 };
@@ -100,6 +133,7 @@ class Driver {
  public:
   virtual ~Driver() = default;
 
+  // Batches are for tokend alone.
   virtual void AppendRequest(const Operation& operation, uint32_t number, Output* out) = 0;
   // Takes the answer at the front of `bytes` and compares it with what the operation should get.
   virtual Answer Take(std::string_view bytes, Window* window) = 0;
@@ -111,11 +145,16 @@ class Driver {
 
 // `tokens` outlives the driver. Null for a name that is none of "tokend", "redis", "memcached",
 // "floor".
-std::unique_ptr<Driver> MakeDriver(std::string_view protocol, const TokenSpace* tokens);
+std::unique_ptr<Driver> MakeDriver(std::string_view protocol, const TokenSpace* tokens,
+                                   Expectation expectation = Expectation::kValid);
 
-std::unique_ptr<Driver> MakeTokendDriver(const TokenSpace* tokens);
-std::unique_ptr<Driver> MakeRedisDriver(const TokenSpace* tokens);
-std::unique_ptr<Driver> MakeMemcachedDriver(const TokenSpace* tokens);
+std::unique_ptr<Driver> MakeTokendDriver(const TokenSpace* tokens,
+                                         Expectation expectation = Expectation::kValid);
+std::unique_ptr<Driver> MakeRedisDriver(const TokenSpace* tokens,
+                                        Expectation expectation = Expectation::kValid);
+std::unique_ptr<Driver> MakeMemcachedDriver(const TokenSpace* tokens,
+                                            Expectation expectation = Expectation::kValid);
+// Its server knows validate of one token and nothing else.
 std::unique_ptr<Driver> MakeFloorDriver(const TokenSpace* tokens);
 
 }  // namespace tokend::bench

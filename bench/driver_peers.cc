@@ -28,60 +28,64 @@ char* Write(std::string_view text, char* out) {
 // What sets the two apart; all of it text around the token and its value.
 struct Dialect {
   std::string_view get_head, get_tail;
-  std::string_view set_head, set_before_ttl, set_before_value, set_tail;
-  bool is_ttl_first;  // memcached names the TTL before the value, Redis after it
-  std::string_view hit_head, hit_tail, miss, stored;
+  std::string_view set_head, set_before_expiry, set_before_value, set_tail;
+  bool is_expiry_first;  // memcached names the expiry before the value, Redis after it
+  std::string_view delete_head, delete_tail;
+  std::string_view hit_head, hit_tail, miss, stored, deleted;
 };
 
 constexpr Dialect kRedis = {
     .get_head = "*2\r\n$3\r\nGET\r\n$43\r\n",
     .get_tail = "\r\n",
     .set_head = "*5\r\n$3\r\nSET\r\n$43\r\n",
-    .set_before_ttl = "\r\n$2\r\nEX\r\n$6\r\n",
+    .set_before_expiry = "\r\n$4\r\nEXAT\r\n$10\r\n",
     .set_before_value = "\r\n$64\r\n",
     .set_tail = "\r\n",
-    .is_ttl_first = false,
+    .is_expiry_first = false,
+    .delete_head = "*2\r\n$3\r\nDEL\r\n$43\r\n",
+    .delete_tail = "\r\n",
     .hit_head = "$64\r\n",
     .hit_tail = "\r\n",
     .miss = "$-1\r\n",
     .stored = "+OK\r\n",
+    .deleted = ":1\r\n",
 };
 
 constexpr Dialect kMemcached = {
     .get_head = "mg ",
     .get_tail = " v\r\n",
     .set_head = "ms ",
-    .set_before_ttl = " 64 T",
+    .set_before_expiry = " 64 T",
     .set_before_value = "\r\n",
     .set_tail = "\r\n",
-    .is_ttl_first = true,
+    .is_expiry_first = true,
+    .delete_head = "md ",
+    .delete_tail = "\r\n",
     .hit_head = "VA 64\r\n",
     .hit_tail = "\r\n",
     .miss = "EN\r\n",
     .stored = "HD\r\n",
+    .deleted = "HD\r\n",
 };
 
 class PeerDriver final : public Driver {
  public:
-  PeerDriver(const Dialect& dialect, const TokenSpace* tokens)
-      : dialect_(dialect), tokens_(*tokens) {}
+  PeerDriver(const Dialect& dialect, const TokenSpace* tokens, Expectation expectation)
+      : dialect_(dialect), tokens_(*tokens), expectation_(expectation) {}
 
   void AppendRequest(const Operation& operation, uint32_t /*number*/, Output* out) override {
     char* at = out->Room(kRequestBytesMax);
-    if (operation.kind == OperationKind::kValidate) {
-      at = Write(dialect_.get_head, at);
-      tokens_.WriteToken(operation.index, at);
-      at = Write(dialect_.get_tail, at + kTokenBytes);
-    } else {
-      at = Write(dialect_.set_head, at);
-      tokens_.WriteToken(operation.index, at);
-      at += kTokenBytes;
-      if (dialect_.is_ttl_first) at = WriteTtl(operation.index, at);
-      at = Write(dialect_.set_before_value, at);
-      WriteValue(tokens_, operation.index, at);
-      at += kValueBytes;
-      if (!dialect_.is_ttl_first) at = WriteTtl(operation.index, at);
-      at = Write(dialect_.set_tail, at);
+    switch (operation.kind) {
+      case OperationKind::kValidate:
+        at = WriteKeyCommand(dialect_.get_head, operation.index, dialect_.get_tail, at);
+        break;
+      case OperationKind::kRevoke:
+        at = WriteKeyCommand(dialect_.delete_head, operation.index, dialect_.delete_tail, at);
+        break;
+      case OperationKind::kInsert:
+      case OperationKind::kReplace:
+        at = WriteSet(operation.index, at);
+        break;
     }
     out->AdvanceTo(at);
   }
@@ -112,17 +116,41 @@ class PeerDriver final : public Driver {
 
  private:
   static constexpr size_t kRequestBytesMax = 256;
+  static constexpr size_t kExpiryDigitsMax = 20;
 
-  char* WriteTtl(uint64_t index, char* out) const {
-    // A day, give or take 16 %, later by what makes it six digits for every token.
-    const uint64_t ttl_s = 100000 + Mix(index, 0) % 27648;
-    return std::to_chars(Write(dialect_.set_before_ttl, out), out + kRequestBytesMax, ttl_s).ptr;
+  char* WriteKeyCommand(std::string_view head, uint64_t index, std::string_view tail,
+                        char* at) const {
+    at = Write(head, at);
+    tokens_.WriteToken(index, at);
+    return Write(tail, at + kTokenBytes);
+  }
+
+  char* WriteSet(uint64_t index, char* at) const {
+    at = Write(dialect_.set_head, at);
+    tokens_.WriteToken(index, at);
+    at += kTokenBytes;
+    if (dialect_.is_expiry_first) at = WriteExpiry(index, at);
+    at = Write(dialect_.set_before_value, at);
+    WriteValue(tokens_, index, at);
+    at += kValueBytes;
+    if (!dialect_.is_expiry_first) at = WriteExpiry(index, at);
+    return Write(dialect_.set_tail, at);
+  }
+
+  // Unix seconds, in ten digits; a token does not expire early by being rounded.
+  char* WriteExpiry(uint64_t index, char* at) const {
+    const uint64_t expires_at_s = (tokens_.ExpiresAtMs(index) + 999) / 1000;
+    at = Write(dialect_.set_before_expiry, at);
+    return std::to_chars(at, at + kExpiryDigitsMax, expires_at_s).ptr;
   }
 
   // Views scratch_ or the dialect.
   std::string_view RightAnswer(const Operation& operation) {
-    if (operation.kind == OperationKind::kInsert) return dialect_.stored;
-    if (!operation.is_present) return dialect_.miss;
+    if (operation.kind == OperationKind::kRevoke) return dialect_.deleted;
+    if (operation.kind != OperationKind::kValidate) return dialect_.stored;
+    if (operation.index >= kNeverStored || expectation_ == Expectation::kExpired) {
+      return dialect_.miss;
+    }
     char* at = Write(dialect_.hit_head, scratch_.data());
     WriteValue(tokens_, operation.index, at);
     at = Write(dialect_.hit_tail, at + kValueBytes);
@@ -148,16 +176,17 @@ class PeerDriver final : public Driver {
 
   const Dialect& dialect_;
   const TokenSpace& tokens_;
+  const Expectation expectation_;
   std::array<char, 256> scratch_;
 };
 
 }  // namespace
 
-std::unique_ptr<Driver> MakeRedisDriver(const TokenSpace* tokens) {
-  return std::make_unique<PeerDriver>(kRedis, tokens);
+std::unique_ptr<Driver> MakeRedisDriver(const TokenSpace* tokens, Expectation expectation) {
+  return std::make_unique<PeerDriver>(kRedis, tokens, expectation);
 }
-std::unique_ptr<Driver> MakeMemcachedDriver(const TokenSpace* tokens) {
-  return std::make_unique<PeerDriver>(kMemcached, tokens);
+std::unique_ptr<Driver> MakeMemcachedDriver(const TokenSpace* tokens, Expectation expectation) {
+  return std::make_unique<PeerDriver>(kMemcached, tokens, expectation);
 }
 
 }  // namespace tokend::bench

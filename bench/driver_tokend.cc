@@ -65,30 +65,41 @@ bool PeekMsgid(std::string_view bytes, uint32_t* msgid, size_t* size) {
   return true;
 }
 
+// What precedes each token in a validate_many: a str of one length byte.
+constexpr std::string_view kTokenHead("\xd9\x2b", 2);
+
 class TokendDriver final : public Driver {
  public:
-  explicit TokendDriver(const TokenSpace* tokens) : tokens_(*tokens) {}
+  TokendDriver(const TokenSpace* tokens, Expectation expectation)
+      : tokens_(*tokens), expectation_(expectation) {}
 
   void AppendRequest(const Operation& operation, uint32_t number, Output* out) override {
-    if (operation.kind == OperationKind::kValidate) {
+    if (operation.kind == OperationKind::kValidate && operation.count == 1) {
       AppendValidate(tokens_, operation.index, number, out);
+    } else if (operation.kind == OperationKind::kValidate) {
+      AppendValidateMany(operation, number, out);
+    } else if (operation.kind == OperationKind::kRevoke) {
+      AppendRevoke(operation, number, out);
     } else {
       AppendInsert(operation, number, out);
     }
   }
 
   Answer Take(std::string_view bytes, Window* window) override {
-    // The usual case: the right bytes, in the shortest encoding. Anything else is decoded.
+    // The usual case: the right bytes, in the shortest encoding, or the front of them. Anything
+    // else is decoded.
     uint32_t msgid = 0;
     size_t head_size = 0;
     if (PeekMsgid(bytes, &msgid, &head_size)) {
       Operation* operation = window->Find(msgid);
       if (operation != nullptr && operation->kind == OperationKind::kValidate) {
         WriteRightAnswer(*operation);
-        if (bytes.substr(head_size, right_.size()) == right_) {
+        const std::string_view given = bytes.substr(head_size, right_.size());
+        if (given == right_) {
           window->Close(operation);
           return {Answer::Result::kRight, head_size + right_.size(), operation};
         }
+        if (right_.starts_with(given)) return {};
       }
     }
     return Decode(bytes, window);
@@ -100,19 +111,58 @@ class TokendDriver final : public Driver {
  private:
   // What follows the msgid: nil for no error, then the result.
   void WriteRightAnswer(const Operation& operation) {
-    right_.clear();
-    if (!operation.is_present) {
-      right_.append("\xc0\x92\xc2\xa7unknown", 11);
+    right_.assign(1, '\xc0');
+    if (operation.count > 1) msgpack_io::Writer(&right_).ArrayHeader(operation.count);
+    for (uint32_t i = 0; i < operation.count; ++i) AppendRightVerdict(operation.IndexAt(i));
+  }
+
+  void AppendRightVerdict(uint64_t index) {
+    if (index >= kNeverStored) {
+      right_.append("\x92\xc2\xa7unknown", 10);
       return;
     }
-    char head[13] = {'\xc0', '\x94', '\xc3', '\xcf'};
-    const uint64_t expires_at_ms = __builtin_bswap64(tokens_.ExpiresAtMs(operation.index));
-    std::memcpy(head + 4, &expires_at_ms, sizeof expires_at_ms);
-    const std::string_view owner = tokens_.Owner(operation.index);
-    head[12] = static_cast<char>(0xa0 | owner.size());
+    if (expectation_ == Expectation::kExpired) {
+      right_.append(
+          "\x92\xc2\xa7"
+          "expired",
+          10);
+      return;
+    }
+    char head[12] = {'\x94', '\xc3', '\xcf'};
+    const uint64_t expires_at_ms = __builtin_bswap64(tokens_.ExpiresAtMs(index));
+    std::memcpy(head + 3, &expires_at_ms, sizeof expires_at_ms);
+    const std::string_view owner = tokens_.Owner(index);
+    head[11] = static_cast<char>(0xa0 | owner.size());
     right_.append(head, sizeof head);
     right_.append(owner);
-    right_.append(tokens_.ScopesEncoded(operation.index));
+    right_.append(tokens_.ScopesEncoded(index));
+  }
+
+  void AppendValidateMany(const Operation& operation, uint32_t msgid, Output* out) {
+    encoded_.clear();
+    msgpack_io::Writer writer(&encoded_);
+    BeginRequest(msgid, "validate_many", &writer);
+    writer.ArrayHeader(1);
+    writer.ArrayHeader(operation.count);
+    constexpr size_t kElementBytes = kTokenHead.size() + kTokenBytes;
+    char* at = out->Room(encoded_.size() + operation.count * kElementBytes);
+    at += encoded_.copy(at, encoded_.size());
+    for (uint32_t i = 0; i < operation.count; ++i) {
+      at += kTokenHead.copy(at, kTokenHead.size());
+      tokens_.WriteToken(operation.IndexAt(i), at);
+      at += kTokenBytes;
+    }
+    out->AdvanceTo(at);
+  }
+
+  void AppendRevoke(const Operation& operation, uint32_t msgid, Output* out) {
+    char token[kTokenBytes];
+    tokens_.WriteToken(operation.index, token);
+    encoded_.clear();
+    msgpack_io::Writer writer(&encoded_);
+    BeginRequest(msgid, "revoke", &writer);
+    Encode(TokenParams{.token = {.token = {token, kTokenBytes}}}, &writer);
+    out->Append(encoded_);
   }
 
   void AppendInsert(const Operation& operation, uint32_t msgid, Output* out) {
@@ -121,7 +171,7 @@ class TokendDriver final : public Driver {
     token_texts_.resize(operation.count * kTokenBytes);
     inserts_.resize(operation.count);
     for (uint32_t i = 0; i < operation.count; ++i) {
-      const uint64_t index = operation.index + i;
+      const uint64_t index = operation.IndexAt(i);
       char* text = token_texts_.data() + i * kTokenBytes;
       tokens_.WriteToken(index, text);
       InsertParams& insert = inserts_[i];
@@ -130,6 +180,7 @@ class TokendDriver final : public Driver {
       insert.owner = tokens_.Owner(index);
       const std::vector<std::string>& scopes = tokens_.Scopes(index);
       insert.scopes.assign(scopes.begin(), scopes.end());
+      insert.replace = operation.kind == OperationKind::kReplace;
     }
     if (operation.count == 1) {
       BeginRequest(msgid, "insert", &writer);
@@ -149,57 +200,78 @@ class TokendDriver final : public Driver {
     if (operation == nullptr) return {Answer::Result::kBroken, 0, nullptr};
     window->Close(operation);
     const bool is_right =
-        msgpack_io::Reader(frame.error).ReadNil() &&
-        (operation->kind == OperationKind::kValidate ? IsRightVerdict(frame.value, *operation)
-                                                     : IsRightInsert(frame.value, *operation));
+        msgpack_io::Reader(frame.error).ReadNil() && IsRightResult(frame.value, *operation);
     return {is_right ? Answer::Result::kRight : Answer::Result::kWrong, frame.size, operation};
   }
 
-  bool IsRightVerdict(std::string_view value, const Operation& operation) const {
+  bool IsRightResult(std::string_view value, const Operation& operation) {
     msgpack_io::Reader reader(value);
+    uint32_t count = 1;
+    switch (operation.kind) {
+      case OperationKind::kValidate:
+        if (operation.count > 1 && !reader.ReadArrayHeader(&count)) return false;
+        if (count != operation.count) return false;
+        for (uint32_t i = 0; i < count; ++i) {
+          if (!IsRightVerdict(&reader, operation.IndexAt(i))) return false;
+        }
+        return true;
+      case OperationKind::kRevoke: {
+        bool was_live = false;
+        return reader.ReadBool(&was_live) && was_live;
+      }
+      case OperationKind::kInsert:
+      case OperationKind::kReplace:
+        return AreRightIds(&reader, operation);
+    }
+    return false;
+  }
+
+  bool IsRightVerdict(msgpack_io::Reader* reader, uint64_t index) const {
     uint32_t count = 0;
     bool is_valid = false;
-    if (!reader.ReadArrayHeader(&count) || !reader.ReadBool(&is_valid)) return false;
-    if (is_valid != operation.is_present) return false;
+    if (!reader->ReadArrayHeader(&count) || !reader->ReadBool(&is_valid)) return false;
+    const bool is_stored = index < kNeverStored;
+    if (is_valid != (is_stored && expectation_ == Expectation::kValid)) return false;
     if (!is_valid) {
       std::string_view reason;
-      return count == 2 && reader.ReadStr(&reason) && reason == "unknown";
+      return count == 2 && reader->ReadStr(&reason) &&
+             (reason == "unknown" || (is_stored && reason == "expired"));
     }
     uint64_t expires_at_ms = 0;
     std::string_view owner;
     uint32_t scope_count = 0;
-    const std::vector<std::string>& scopes = tokens_.Scopes(operation.index);
-    if (count != 4 || !reader.ReadUint(&expires_at_ms) || !reader.ReadStr(&owner) ||
-        !reader.ReadArrayHeader(&scope_count)) {
+    const std::vector<std::string>& scopes = tokens_.Scopes(index);
+    if (count != 4 || !reader->ReadUint(&expires_at_ms) || !reader->ReadStr(&owner) ||
+        !reader->ReadArrayHeader(&scope_count)) {
       return false;
     }
-    if (expires_at_ms != tokens_.ExpiresAtMs(operation.index) ||
-        owner != tokens_.Owner(operation.index) || scope_count != scopes.size()) {
+    if (expires_at_ms != tokens_.ExpiresAtMs(index) || owner != tokens_.Owner(index) ||
+        scope_count != scopes.size()) {
       return false;
     }
     for (const std::string& scope : scopes) {
       std::string_view text;
-      if (!reader.ReadStr(&text) || text != scope) return false;
+      if (!reader->ReadStr(&text) || text != scope) return false;
     }
     return true;
   }
 
-  bool IsRightInsert(std::string_view value, const Operation& operation) {
-    msgpack_io::Reader reader(value);
+  bool AreRightIds(msgpack_io::Reader* reader, const Operation& operation) {
     uint32_t count = 1;
-    if (operation.count > 1 && !reader.ReadArrayHeader(&count)) return false;
+    if (operation.count > 1 && !reader->ReadArrayHeader(&count)) return false;
     if (count != operation.count) return false;
     char token[kTokenBytes];
     for (uint32_t i = 0; i < count; ++i) {
-      tokens_.WriteToken(operation.index + i, token);
+      tokens_.WriteToken(operation.IndexAt(i), token);
       const TokenKey key = digester_.Digest(DigestScheme::kSha256, {token, kTokenBytes});
       std::string_view id;
-      if (!reader.ReadStr(&id) || id != ToHex(TokenId::Of(key))) return false;
+      if (!reader->ReadStr(&id) || id != ToHex(TokenId::Of(key))) return false;
     }
     return true;
   }
 
   const TokenSpace& tokens_;
+  const Expectation expectation_;
   const RpcLimits limits_;
   Digester digester_;
   std::string right_;
@@ -238,8 +310,8 @@ class FloorDriver final : public Driver {
 
 }  // namespace
 
-std::unique_ptr<Driver> MakeTokendDriver(const TokenSpace* tokens) {
-  return std::make_unique<TokendDriver>(tokens);
+std::unique_ptr<Driver> MakeTokendDriver(const TokenSpace* tokens, Expectation expectation) {
+  return std::make_unique<TokendDriver>(tokens, expectation);
 }
 std::unique_ptr<Driver> MakeFloorDriver(const TokenSpace* tokens) {
   return std::make_unique<FloorDriver>(tokens);

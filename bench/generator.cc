@@ -1,16 +1,20 @@
 #include "bench/generator.h"
 
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cctype>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <numeric>
 #include <stdexcept>
+#include <utility>
 
 #include "bench/process_stats.h"
 #include "bench/socket.h"
@@ -36,8 +40,10 @@ uint64_t OwnCpuNs() {
 
 // A wrong answer as text: printable bytes as they are, others in hexadecimal.
 std::string Describe(const Operation& operation, std::string_view answer) {
-  std::string text = operation.kind == OperationKind::kInsert ? "insert" : "validate";
-  text += " of token " + std::to_string(operation.index) + " was answered: ";
+  std::string text(OperationName(operation.kind));
+  text += " of token " + std::to_string(operation.IndexAt(0));
+  if (operation.count > 1) text += " and " + std::to_string(operation.count - 1) + " more";
+  text += " was answered: ";
   for (const char c : answer.substr(0, 200)) {
     if (std::isprint(static_cast<unsigned char>(c)) != 0) {
       text += c;
@@ -53,35 +59,68 @@ std::string Describe(const Operation& operation, std::string_view answer) {
 }  // namespace
 
 struct Generator::Connection {
-  explicit Connection(size_t depth) : window(depth) {}
+  Connection(Stream* its_stream, size_t depth, uint32_t batch_max)
+      : stream(its_stream), window(depth, batch_max) {}
   ~Connection() {
     if (fd >= 0) close(fd);
   }
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
+  Stream* const stream;
   int fd = -1;
   Window window;
   Output output;
   size_t sent = 0;          // bytes of output that the kernel has
   bool is_writing = false;  // epoll is asked for EPOLLOUT
+  bool is_touched = false;  // has requests that are not flushed yet; for SendDue
   std::string unfinished;   // the front of an answer whose end has not come yet
 };
 
-Generator::Generator(const GeneratorOptions& options, Driver* driver)
+struct Generator::Stream {
+  explicit Stream(StreamOptions stream_options) : options(std::move(stream_options)) {}
+
+  bool is_open_loop() const { return options.rate > 0; }
+  // Of an open loop: when its next request is meant to be sent.
+  uint64_t DueNs() const {
+    return begin_ns + static_cast<uint64_t>(static_cast<double>(started) * 1e9 / options.rate);
+  }
+  // The next connection that can take a request, or null if none can.
+  Connection* NextWithRoom() {
+    for (size_t i = 0; i < connections.size(); ++i) {
+      Connection* connection = connections[turn].get();
+      turn = turn + 1 == connections.size() ? 0 : turn + 1;
+      if (connection->window.HasRoom()) return connection;
+    }
+    return nullptr;
+  }
+
+  const StreamOptions options;
+  std::vector<std::unique_ptr<Connection>> connections;
+  StreamResult result;
+  size_t open = 0;            // requests under way
+  bool is_exhausted = false;  // nothing more is sent
+  // Of an open loop:
+  uint64_t begin_ns = 0;
+  uint64_t started = 0;
+  size_t turn = 0;
+  std::vector<Connection*> touched;
+};
+
+uint64_t StreamResult::tokens() const {
+  return std::accumulate(std::begin(tokens_of), std::end(tokens_of), uint64_t{0});
+}
+
+Generator::Generator(const GeneratorOptions& options, std::vector<StreamOptions> streams,
+                     Driver* driver)
     : options_(options), driver_(driver), read_buffer_(kReadBytes) {
+  for (StreamOptions& stream : streams) {
+    streams_.push_back(std::make_unique<Stream>(std::move(stream)));
+  }
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
   if (epoll_ < 0) FailErrno("epoll_create1");
   try {
-    for (size_t i = 0; i < options_.connections; ++i) {
-      connections_.push_back(std::make_unique<Connection>(options_.depth));
-      Connection* connection = connections_.back().get();
-      connection->fd = ConnectTo(options_.address);
-      epoll_event event{};
-      event.events = EPOLLIN;
-      event.data.ptr = connection;
-      if (epoll_ctl(epoll_, EPOLL_CTL_ADD, connection->fd, &event) != 0) FailErrno("epoll_ctl");
-    }
+    Connect();
   } catch (...) {
     close(epoll_);
     throw;
@@ -90,70 +129,196 @@ Generator::Generator(const GeneratorOptions& options, Driver* driver)
 
 Generator::~Generator() { close(epoll_); }
 
+void Generator::Connect() {
+  for (const auto& stream : streams_) {
+    const StreamOptions& options = stream->options;
+    for (size_t i = 0; i < options.connections; ++i) {
+      stream->connections.push_back(
+          std::make_unique<Connection>(stream.get(), options.depth, options.batch_max));
+      Connection* connection = stream->connections.back().get();
+      connection->fd = ConnectTo(options_.address);
+      epoll_event event{};
+      event.events = EPOLLIN;
+      event.data.ptr = connection;
+      if (epoll_ctl(epoll_, EPOLL_CTL_ADD, connection->fd, &event) != 0) FailErrno("epoll_ctl");
+    }
+  }
+}
+
 uint64_t Generator::NowNs() {
   return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
                                    std::chrono::steady_clock::now().time_since_epoch())
                                    .count());
 }
 
-GeneratorResult Generator::Run(const NextOperation& next, uint64_t measure_from_ns,
-                               pid_t server_pid) {
-  GeneratorResult result;
-  is_measuring_ = false;
-  if (measure_from_ns == 0) Measure(&result, server_pid);
-  size_t busy = 0;
-  for (const auto& connection : connections_) {
-    Fill(connection.get(), next);
-    if (connection->window.open() > 0) ++busy;
+GeneratorResult Generator::Run(const RunOptions& options) {
+  // A sleep of this thread ends when it should, and not up to 50 µs later.
+  prctl(PR_SET_TIMERSLACK, 1);
+  size_t connections = 0;
+  for (const auto& stream : streams_) connections += stream->connections.size();
+  std::vector<epoll_event> events(connections);
+  Stream* const measured = streams_.front().get();
+
+  const uint64_t begin_ns = NowNs();
+  if (begin_ns >= options.measure_from_ns) BeginMeasuring(options, begin_ns);
+  for (const auto& stream : streams_) {
+    stream->begin_ns = begin_ns;
+    if (stream->is_open_loop()) continue;
+    for (const auto& connection : stream->connections) FillWindow(connection.get());
   }
-  std::vector<epoll_event> events(options_.connections);
-  uint64_t moved_ns = NowNs();
-  while (busy > 0) {
-    const int count =
-        epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), options_.spin ? 0 : 100);
-    if (count < 0 && errno != EINTR) FailErrno("epoll_wait");
-    const uint64_t now_ns = NowNs();
-    if (count > 0) moved_ns = now_ns;
+  uint64_t moved_ns = begin_ns;
+  bool is_over = false;
+  while (true) {
+    uint64_t now_ns = NowNs();
+    for (const auto& stream : streams_) {
+      if (stream->is_open_loop()) SendDue(stream.get(), now_ns);
+    }
+    if (!is_over && measured->is_exhausted && measured->open == 0) {
+      is_over = true;
+      if (!is_measuring_) BeginMeasuring(options, now_ns);
+      EndMeasuring(options);
+      for (const auto& stream : streams_) stream->is_exhausted = true;
+    }
+    const size_t open = CountOpen();
+    if (is_over && open == 0) break;
+    const int count = Wait(now_ns, &events);
+    now_ns = NowNs();
+    if (count > 0 || open == 0) moved_ns = now_ns;
     if (now_ns - moved_ns > options_.stall_ms * 1000000) {
       throw std::runtime_error("no answer from " + options_.address + " for " +
                                std::to_string(options_.stall_ms) + " ms");
     }
-    if (!is_measuring_ && now_ns >= measure_from_ns) Measure(&result, server_pid);
+    if (!is_over && !is_measuring_ && now_ns >= options.measure_from_ns) {
+      BeginMeasuring(options, now_ns);
+    }
+    EndIntervals(now_ns);
     for (int i = 0; i < count; ++i) {
-      auto* connection = static_cast<Connection*>(events[static_cast<size_t>(i)].data.ptr);
-      if ((events[static_cast<size_t>(i)].events & EPOLLOUT) != 0) Flush(connection);
-      if ((events[static_cast<size_t>(i)].events & ~EPOLLOUT) == 0) continue;
-      Receive(connection, &result);
-      if (connection->window.open() > 0) continue;
-      Fill(connection, next);
-      if (connection->window.open() == 0) --busy;
+      const epoll_event& event = events[static_cast<size_t>(i)];
+      auto* connection = static_cast<Connection*>(event.data.ptr);
+      if ((event.events & EPOLLOUT) != 0) Flush(connection);
+      if ((event.events & ~EPOLLOUT) == 0) continue;
+      Receive(connection);
+      const bool is_closed_loop = !connection->stream->is_open_loop();
+      if (is_closed_loop && connection->window.open() == 0) FillWindow(connection);
     }
   }
-  if (!is_measuring_) Measure(&result, server_pid);
-  Measure(&result, server_pid);
-  return result;
+  for (const auto& stream : streams_) result_.streams.push_back(std::move(stream->result));
+  return std::move(result_);
 }
 
-// Called where measuring starts and where it ends: the difference is what stays.
-void Generator::Measure(GeneratorResult* result, pid_t server_pid) {
-  const uint64_t server_cpu_ns = server_pid == 0 ? 0 : CpuTimeNs(server_pid).value_or(0);
+void Generator::BeginMeasuring(const RunOptions& options, uint64_t now_ns) {
   is_measuring_ = true;
-  result->elapsed_ns = NowNs() - result->elapsed_ns;
-  result->generator_cpu_ns = OwnCpuNs() - result->generator_cpu_ns;
-  result->server_cpu_ns = server_cpu_ns - result->server_cpu_ns;
+  for (const IntervalObserver& observer : options.observers) meters_.emplace_back(observer, now_ns);
+  Measure(options.server_pid);
 }
 
-void Generator::Fill(Connection* connection, const NextOperation& next) {
-  Operation operation;
-  operation.is_open = true;
-  operation.started_ns = NowNs();
-  while (connection->window.open() < connection->window.depth() && next(&operation)) {
-    uint32_t number = 0;
-    Operation* open = connection->window.Add(&number);
-    *open = operation;
-    driver_->AppendRequest(operation, number, &connection->output);
+void Generator::EndMeasuring(const RunOptions& options) {
+  Measure(options.server_pid);
+  is_measuring_ = false;
+  const uint64_t now_ns = NowNs();
+  const Histogram& latency = streams_.front()->result.latency;
+  for (IntervalMeter& meter : meters_) meter.Finish(now_ns, CurrentProgress(), latency);
+  meters_.clear();
+}
+
+// Called where measuring begins and where it ends: the difference is what stays.
+void Generator::Measure(pid_t server_pid) {
+  if (server_pid != 0) {
+    result_.server_cpu_ns = CpuTimeNs(server_pid).value_or(0) - result_.server_cpu_ns;
+    std::map<std::string, uint64_t> threads_ns = ThreadCpuTimesNs(server_pid);
+    for (auto& [name, cpu_ns] : threads_ns) {
+      // Less than before when a thread of that name has ended.
+      cpu_ns -= std::min(cpu_ns, result_.server_threads_ns[name]);
+    }
+    result_.server_threads_ns = std::move(threads_ns);
+  }
+  result_.elapsed_ns = NowNs() - result_.elapsed_ns;
+  result_.generator_cpu_ns = OwnCpuNs() - result_.generator_cpu_ns;
+}
+
+void Generator::EndIntervals(uint64_t now_ns) {
+  for (IntervalMeter& meter : meters_) {
+    if (now_ns < meter.next_end_ns()) continue;
+    meter.Advance(now_ns, CurrentProgress(), streams_.front()->result.latency);
+  }
+}
+
+Progress Generator::CurrentProgress() const {
+  const StreamResult& measured = streams_.front()->result;
+  Progress progress{.answers = measured.answers, .tokens = measured.tokens()};
+  for (const auto& stream : streams_) {
+    progress.wrong += stream->result.wrong;
+    progress.beside_answers += stream->result.answers;
+  }
+  progress.beside_answers -= measured.answers;
+  return progress;
+}
+
+size_t Generator::CountOpen() const {
+  size_t open = 0;
+  for (const auto& stream : streams_) open += stream->open;
+  return open;
+}
+
+// The next request of the connection's stream; false when it has no more. Requires room.
+bool Generator::Append(Connection* connection, uint64_t started_ns) {
+  Stream* stream = connection->stream;
+  Operation* operation = connection->window.Next();
+  operation->started_ns = started_ns;
+  if (stream->is_exhausted || !stream->options.next(operation)) {
+    stream->is_exhausted = true;
+    return false;
+  }
+  const uint32_t number = connection->window.OpenNext();
+  driver_->AppendRequest(*operation, number, &connection->output);
+  ++stream->open;
+  return true;
+}
+
+void Generator::FillWindow(Connection* connection) {
+  const uint64_t now_ns = NowNs();
+  while (connection->window.HasRoom() && Append(connection, now_ns)) {
   }
   Flush(connection);
+}
+
+// Hands out what is due, and then sends: what falls to one connection goes in one write.
+void Generator::SendDue(Stream* stream, uint64_t now_ns) {
+  while (!stream->is_exhausted) {
+    const uint64_t due_ns = stream->DueNs();
+    if (due_ns > now_ns) break;
+    Connection* connection = stream->NextWithRoom();
+    if (connection == nullptr || !Append(connection, due_ns)) break;
+    ++stream->started;
+    if (!connection->is_touched) stream->touched.push_back(connection);
+    connection->is_touched = true;
+  }
+  for (Connection* connection : stream->touched) {
+    connection->is_touched = false;
+    Flush(connection);
+  }
+  stream->touched.clear();
+}
+
+// For answers, until the next request or the end of an interval is due; 100 ms at most.
+int Generator::Wait(uint64_t now_ns, std::vector<epoll_event>* events) {
+  uint64_t wait_ns = options_.spin ? 0 : 100'000'000;
+  if (!options_.spin) {
+    const auto until = [&](uint64_t time_ns) {
+      wait_ns = std::min(wait_ns, time_ns - std::min(time_ns, now_ns));
+    };
+    for (const auto& stream : streams_) {
+      if (!stream->is_open_loop() || stream->is_exhausted) continue;
+      // One that is due already waits for room, which comes with an answer.
+      if (stream->DueNs() > now_ns) until(stream->DueNs());
+    }
+    for (const IntervalMeter& meter : meters_) until(meter.next_end_ns());
+  }
+  const timespec timeout = {.tv_sec = 0, .tv_nsec = static_cast<long>(wait_ns)};
+  const int count =
+      epoll_pwait2(epoll_, events->data(), static_cast<int>(events->size()), &timeout, nullptr);
+  if (count < 0 && errno != EINTR) FailErrno("epoll_pwait2");
+  return count;
 }
 
 void Generator::Flush(Connection* connection) {
@@ -179,7 +344,7 @@ void Generator::Flush(Connection* connection) {
   if (epoll_ctl(epoll_, EPOLL_CTL_MOD, connection->fd, &event) != 0) FailErrno("epoll_ctl");
 }
 
-void Generator::Receive(Connection* connection, GeneratorResult* result) {
+void Generator::Receive(Connection* connection) {
   std::string& unfinished = connection->unfinished;
   if (unfinished.size() + kReadBytes > read_buffer_.size()) {
     read_buffer_.resize(unfinished.size() + kReadBytes);
@@ -195,13 +360,14 @@ void Generator::Receive(Connection* connection, GeneratorResult* result) {
   if (received == 0) throw std::runtime_error(options_.address + " closed a connection");
   const std::string_view bytes(read_buffer_.data(),
                                unfinished.size() + static_cast<size_t>(received));
-  const size_t taken = TakeAnswers(connection, bytes, result);
+  const size_t taken = TakeAnswers(connection, bytes);
   unfinished.assign(bytes.substr(taken));
 }
 
-size_t Generator::TakeAnswers(Connection* connection, std::string_view bytes,
-                              GeneratorResult* result) {
+size_t Generator::TakeAnswers(Connection* connection, std::string_view bytes) {
   const uint64_t now_ns = NowNs();
+  Stream* stream = connection->stream;
+  StreamResult* result = &stream->result;
   size_t taken = 0;
   while (true) {
     const std::string_view rest = bytes.substr(taken);
@@ -213,6 +379,7 @@ size_t Generator::TakeAnswers(Connection* connection, std::string_view bytes,
                                " sent is no answer to what was asked (" + Describe({}, rest) + ")");
     }
     taken += answer.size;
+    --stream->open;
     if (answer.result == Answer::Result::kWrong) {
       ++result->wrong;
       if (result->first_wrong.empty()) {
@@ -221,6 +388,7 @@ size_t Generator::TakeAnswers(Connection* connection, std::string_view bytes,
     }
     if (!is_measuring_) continue;
     ++result->answers;
+    result->tokens_of[static_cast<size_t>(answer.operation->kind)] += answer.operation->count;
     result->answer_bytes += answer.size;
     result->latency.Record(now_ns - answer.operation->started_ns);
   }

@@ -20,6 +20,17 @@ class Histogram {
     max_ns_ = std::max(max_ns_, value_ns);
   }
 
+  // What was recorded since this histogram was as `earlier`. Its maximum is within 1 %.
+  Histogram Since(const Histogram& earlier) const {
+    Histogram since;
+    for (size_t bucket = 0; bucket < kBuckets; ++bucket) {
+      since.counts_[bucket] = counts_[bucket] - earlier.counts_[bucket];
+      if (since.counts_[bucket] != 0) since.max_ns_ = std::min(UpperEnd(bucket), max_ns_);
+    }
+    since.count_ = count_ - earlier.count_;
+    return since;
+  }
+
   uint64_t count() const { return count_; }
   uint64_t max_ns() const { return max_ns_; }
 

@@ -3,6 +3,7 @@
 #include <benchmark/benchmark.h>
 #include <openssl/evp.h>
 
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -144,10 +145,8 @@ void CheckEncodeVerdict() {
   valid.lookup.owner_encoded = valid.bytes;
   // The generator's driver judges it, as it does a server's.
   Window window(1);
-  uint32_t number = 0;
-  Operation* operation = window.Add(&number);
-  operation->index = 3;
-  operation->is_present = true;
+  window.Next()->index = 3;
+  const uint32_t number = window.OpenNext();
   std::string out;
   msgpack_io::Writer writer(&out);
   BeginResponse(number, &writer);
@@ -161,9 +160,11 @@ void CheckEncodeVerdict() {
 constexpr uint32_t kInserts = 500;
 
 std::string InsertManyRequest() {
+  std::vector<uint64_t> indexes(kInserts);
+  std::iota(indexes.begin(), indexes.end(), 0);
   Output output;
   MakeTokendDriver(&Tokens())->AppendRequest(
-      {.kind = OperationKind::kInsert, .count = kInserts, .index = 0}, 1, &output);
+      {.kind = OperationKind::kInsert, .count = kInserts, .indexes = indexes.data()}, 1, &output);
   return std::string(output.view());
 }
 

@@ -2,10 +2,12 @@
 
 #include <unistd.h>
 
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <sstream>
 #include <string>
+#include <system_error>
 
 namespace tokend::bench {
 
@@ -24,6 +26,21 @@ std::optional<uint64_t> CpuTimeNs(pid_t pid) {
   if (!(fields >> utime >> stime)) return std::nullopt;
   const auto ticks_per_second = static_cast<uint64_t>(sysconf(_SC_CLK_TCK));
   return (utime + stime) * (1000000000 / ticks_per_second);
+}
+
+std::map<std::string, uint64_t> ThreadCpuTimesNs(pid_t pid) {
+  std::map<std::string, uint64_t> times;
+  std::error_code error;  // the process, or a thread, may end at any moment
+  const std::filesystem::path tasks = "/proc/" + std::to_string(pid) + "/task";
+  for (std::filesystem::directory_iterator task(tasks, error), end; task != end;
+       task.increment(error)) {
+    std::ifstream comm(task->path() / "comm");
+    std::ifstream schedstat(task->path() / "schedstat");
+    std::string name;
+    uint64_t cpu_ns = 0;
+    if (std::getline(comm, name) && schedstat >> cpu_ns) times[name] += cpu_ns;
+  }
+  return times;
 }
 
 std::optional<uint64_t> ResidentBytes(pid_t pid) {

@@ -2,18 +2,26 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <exception>
 #include <iostream>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <stdexcept>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "bench/driver.h"
 #include "bench/generator.h"
 #include "bench/process_stats.h"
+#include "bench/report.h"
 #include "bench/tokens.h"
+#include "bench/workload.h"
 
 namespace tokend::bench {
 namespace {
@@ -26,34 +34,107 @@ constexpr int kCouldNotRun = 2;
 struct Options {
   std::string protocol = "tokend";
   GeneratorOptions generator{.address = "127.0.0.1:7717"};
-  std::string operation = "validate";
+  size_t connections = 50;
+  size_t depth = 16;
+  double rate = 0;
+
+  OperationKind operation = OperationKind::kValidate;
+  uint32_t batch = 1;
   double seconds = 5;
   double warmup_seconds = 0.5;
+  uint64_t first = 0;
   uint64_t keys = 1000000;
   uint64_t seed = 1;
   uint64_t expires_base_ms = 0;
+  uint64_t expires_from_ms = 0;
+  uint64_t expires_spread_ms = 0;
+  std::string distribution = "uniform";
+  double zipf_exponent = 0.99;
+  Expectation expectation = Expectation::kValid;
   double hit_ratio = 1;
+  double revoke_ratio = 0;
+  uint64_t revoke_first = 0;
+  uint64_t revoke_count = 0;
+
+  std::optional<OperationKind> beside;
+  double beside_rate = 0;
+  uint32_t beside_batch = 1;
+  size_t beside_connections = 2;
+  uint64_t beside_first = 0;
+  uint64_t beside_count = 0;
+
   bool load = false;
   pid_t server_pid = 0;
+  uint64_t timeline_ms = 0;
   bool json = false;
 };
 
-void AddOptions(Options* options, CLI::App* app) {
+// Numbers of tokens: far below kNeverStored, so that sums of them are, too.
+constexpr uint64_t kTokensMax = uint64_t{1} << 40;
+// The server's own bound for the elements of a request.
+constexpr uint32_t kBatchMax = 10000;
+
+const std::map<std::string, OperationKind> kWrites = {{"insert", OperationKind::kInsert},
+                                                      {"replace", OperationKind::kReplace}};
+const std::map<std::string, OperationKind> kOperations = {{"validate", OperationKind::kValidate},
+                                                          {"insert", OperationKind::kInsert},
+                                                          {"replace", OperationKind::kReplace}};
+const std::map<std::string, Expectation> kExpectations = {{"valid", Expectation::kValid},
+                                                          {"expired", Expectation::kExpired}};
+
+void AddServerOptions(Options* options, CLI::App* app) {
   app->add_option("--protocol", options->protocol, "Whom to talk to")
       ->check(CLI::IsMember({"tokend", "redis", "memcached", "floor"}))
       ->capture_default_str();
   app->add_option("--address", options->generator.address, "HOST:PORT or unix:PATH")
       ->capture_default_str();
-  app->add_option("--connections", options->generator.connections, "Connections")
-      ->check(CLI::Range(1, 10000))
+  app->add_option("--server-pid", options->server_pid,
+                  "Report this process's CPU time and memory; it has to run on this machine");
+}
+
+void AddTokenOptions(Options* options, CLI::App* app) {
+  app->add_option("--keys", options->keys, "Tokens that are stored")
+      ->check(CLI::Range(uint64_t{1}, kTokensMax))
       ->capture_default_str();
-  app->add_option("--depth", options->generator.depth, "Requests under way on each connection")
-      ->check(CLI::Range(1, 10000))
+  app->add_option("--first", options->first, "The number of the first of them")
+      ->check(CLI::Range(uint64_t{0}, kTokensMax))
       ->capture_default_str();
+  app->add_option("--seed", options->seed, "Which tokens, and the order they are asked in")
+      ->capture_default_str();
+  CLI::Option* base = app->add_option(
+      "--expires-base", options->expires_base_ms,
+      "Unix ms; tokens expire a day later, give or take 16 %. Give a run without --load "
+      "what its load had. Default: now");
+  app->add_option("--expires-from", options->expires_from_ms,
+                  "Unix ms; tokens expire from then on, over --expires-spread")
+      ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 52))
+      ->excludes(base);
+  app->add_option("--expires-spread", options->expires_spread_ms,
+                  "ms over which tokens expire. Default: 32 % of a day")
+      ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 51));
+  app->add_flag("--load", options->load, "Store the tokens first");
+}
+
+void AddMeasureOptions(Options* options, CLI::App* app) {
   app->add_option("--operation", options->operation,
-                  "validate (closed loop over uniformly random tokens), or insert (new tokens one "
-                  "a request, numbered from --keys on)")
-      ->check(CLI::IsMember({"validate", "insert"}))
+                  "validate: random tokens; insert: new tokens, numbered from --first + --keys on; "
+                  "replace: random stored tokens, stored anew")
+      ->transform(CLI::CheckedTransformer(kOperations))
+      ->option_text("validate|insert|replace [validate]");
+  app->add_option("--batch", options->batch,
+                  "Tokens in a request (tokend's _many methods); figures are per token")
+      ->check(CLI::Range(uint32_t{1}, kBatchMax))
+      ->capture_default_str();
+  app->add_option("--connections", options->connections, "Connections")
+      ->check(CLI::Range(1, 10000))
+      ->capture_default_str();
+  app->add_option("--depth", options->depth, "Requests under way on each connection")
+      ->check(CLI::Range(1, 10000))
+      ->capture_default_str();
+  app->add_option("--rate", options->rate,
+                  "Open loop: requests a second in all, evenly spaced, and latency counts from "
+                  "when each is due; 0 = closed loop, as fast as answers come")
+      ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   app->add_option("--seconds", options->seconds, "Measure for so long; 0 = load only")
       ->check(CLI::NonNegativeNumber)
@@ -61,157 +142,255 @@ void AddOptions(Options* options, CLI::App* app) {
   app->add_option("--warmup", options->warmup_seconds, "Seconds before that, not counted")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  app->add_option("--keys", options->keys, "Tokens that are stored")
-      ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 40))
+  app->add_option("--distribution", options->distribution, "How often each token is asked for")
+      ->check(CLI::IsMember({"uniform", "zipf"}))
       ->capture_default_str();
-  app->add_option("--seed", options->seed, "Which tokens, and the order they are asked in")
+  app->add_option("--zipf-exponent", options->zipf_exponent, "Of --distribution zipf")
+      ->check(CLI::Range(0.01, 10.0))
       ->capture_default_str();
-  app->add_option(
-      "--expires-base", options->expires_base_ms,
-      "Unix ms; tokens expire a day later, give or take 16 %. Give a run without --load "
-      "what its load had. Default: now");
   app->add_option("--hit-ratio", options->hit_ratio, "Of all validates, for stored tokens")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
-  app->add_flag("--load", options->load, "Store the tokens first");
+  app->add_option("--expect", options->expectation,
+                  "What stored tokens are: valid, or expired, which a server may have forgotten")
+      ->transform(CLI::CheckedTransformer(kExpectations))
+      ->option_text("valid|expired [valid]");
   app->add_flag("--spin", options->generator.spin, "Poll instead of sleeping");
-  app->add_option("--server-pid", options->server_pid, "Report this process's CPU time per answer");
+}
+
+void AddRevokeOptions(Options* options, CLI::App* app) {
+  app->add_option("--revoke-ratio", options->revoke_ratio,
+                  "Of all requests, those that revoke a token instead, each another one of a pool "
+                  "that was stored before")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  app->add_option("--revoke-first", options->revoke_first, "Number of the pool's first token")
+      ->check(CLI::Range(uint64_t{0}, kTokensMax));
+  app->add_option("--revoke-count", options->revoke_count, "Tokens in the pool")
+      ->check(CLI::Range(uint64_t{1}, kTokensMax));
+}
+
+void AddBesideOptions(Options* options, CLI::App* app) {
+  app->add_option("--beside", options->beside,
+                  "Write as well, on connections of its own, for as long as is measured: insert "
+                  "(new tokens in order) or replace (random stored ones)")
+      ->transform(CLI::CheckedTransformer(kWrites))
+      ->option_text("insert|replace");
+  app->add_option("--beside-rate", options->beside_rate, "Requests a second")
+      ->check(CLI::PositiveNumber);
+  app->add_option("--beside-batch", options->beside_batch, "Tokens in a request")
+      ->check(CLI::Range(uint32_t{1}, kBatchMax))
+      ->capture_default_str();
+  app->add_option("--beside-connections", options->beside_connections, "Connections")
+      ->check(CLI::Range(1, 10000))
+      ->capture_default_str();
+  app->add_option("--beside-first", options->beside_first, "Number of the first token")
+      ->check(CLI::Range(uint64_t{0}, kTokensMax));
+  app->add_option("--beside-count", options->beside_count,
+                  "How many tokens: to choose from, or to insert at most (default: no end)")
+      ->check(CLI::Range(uint64_t{1}, kTokensMax));
+}
+
+void AddReportOptions(Options* options, CLI::App* app) {
+  app->add_option("--timeline", options->timeline_ms, "Figures for each so many ms, too")
+      ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 32));
   app->add_flag("--json", options->json, "One JSON object on standard output");
 }
 
-// Uniform over the stored tokens, or over as many that were never stored.
-class RandomTokens {
- public:
-  explicit RandomTokens(const Options& options)
-      : keys_(options.keys),
-        hits_of_2_32_(static_cast<uint64_t>(options.hit_ratio * 4294967296.0)),
-        state_(Mix(options.seed, 0x5eed)) {}
+bool Overlap(uint64_t first_a, uint64_t count_a, uint64_t first_b, uint64_t count_b) {
+  return first_a < first_b + count_b && first_b < first_a + count_a;
+}
 
-  void Next(Operation* operation) {
-    const uint64_t random = Mix(state_, ++count_);
-    const auto product = static_cast<unsigned __int128>(random) * keys_;
-    operation->kind = OperationKind::kValidate;
-    operation->index = static_cast<uint64_t>(product >> 64);
-    operation->is_present = (random & 0xffffffff) < hits_of_2_32_;
-    if (!operation->is_present) operation->index += kMissesFrom;
+// Throws std::runtime_error for options that do not go together.
+void Check(const Options& options) {
+  const auto require = [](bool holds, const std::string& message) {
+    if (!holds) throw std::runtime_error(message);
+  };
+  const bool is_validate = options.operation == OperationKind::kValidate;
+  require(options.protocol == "tokend" || (options.batch == 1 && options.beside_batch == 1),
+          "--batch and --beside-batch: " + options.protocol + " takes one token a request");
+  require(options.protocol != "floor" ||
+              (is_validate && options.revoke_ratio == 0 && !options.beside && !options.load),
+          "floor: it stores nothing, so only --operation validate makes sense");
+  require(options.revoke_ratio == 0 || is_validate,
+          "--revoke-ratio goes with --operation validate alone");
+  require(options.revoke_ratio == 0 || options.expectation == Expectation::kValid,
+          "--revoke-ratio does not go with --expect expired: only live tokens can be revoked");
+  require(options.revoke_ratio == 0 || options.revoke_count > 0,
+          "--revoke-ratio needs tokens to revoke: --revoke-first N --revoke-count C");
+  require(options.revoke_ratio == 0 ||
+              !Overlap(options.first, options.keys, options.revoke_first, options.revoke_count),
+          "the tokens to revoke are among those that are asked for: choose another --revoke-first");
+  require(!options.beside || options.beside_rate > 0, "--beside needs --beside-rate");
+  require(options.beside != OperationKind::kReplace || options.beside_count > 0,
+          "--beside replace needs tokens to choose from: --beside-first N --beside-count C");
+  require(!options.beside || options.seconds > 0, "--beside: nothing is measured with --seconds 0");
+}
+
+ExpiryRange ExpiryOf(const Options& options) {
+  uint64_t base_ms = options.expires_base_ms;
+  if (base_ms == 0) {
+    base_ms = static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(
+                                        std::chrono::system_clock::now().time_since_epoch())
+                                        .count());
+  }
+  ExpiryRange range = ExpiryRange::DayAfter(base_ms);
+  if (options.expires_from_ms != 0) range.from_ms = options.expires_from_ms;
+  if (options.expires_spread_ms != 0) range.spread_ms = options.expires_spread_ms;
+  return range;
+}
+
+// One line on the terminal, written over each second until this goes.
+class LiveDisplay {
+ public:
+  LiveDisplay(const Options& options, std::string title)
+      : is_on_(!options.json && isatty(STDERR_FILENO) == 1), title_(std::move(title)) {}
+  ~LiveDisplay() {
+    if (is_shown_) std::fputs(kClearLine, stderr);
+  }
+  LiveDisplay(const LiveDisplay&) = delete;
+  LiveDisplay& operator=(const LiveDisplay&) = delete;
+
+  void Observe(std::vector<IntervalObserver>* observers) {
+    if (!is_on_) return;
+    observers->push_back({.length_ns = 1'000'000'000, .on_end = [this](const Interval& interval) {
+                            is_shown_ = true;
+                            std::fprintf(stderr, "%s%s", kClearLine,
+                                         LiveLine(title_, interval).c_str());
+                          }});
   }
 
  private:
-  // Beyond anything that is ever stored.
-  static constexpr uint64_t kMissesFrom = uint64_t{1} << 48;
+  static constexpr char kClearLine[] = "\r\x1b[K";
 
-  const uint64_t keys_;
-  const uint64_t hits_of_2_32_;
-  const uint64_t state_;
-  uint64_t count_ = 0;
+  const bool is_on_;
+  const std::string title_;
+  bool is_shown_ = false;
 };
 
-// `tokens`: what was asked for or stored; more than the answers where one is for many.
-nlohmann::json ToJson(const GeneratorResult& result, uint64_t tokens, const Options& options) {
-  const auto token_count = static_cast<double>(std::max<uint64_t>(tokens, 1));
-  const auto per_token = [&](uint64_t total) { return static_cast<double>(total) / token_count; };
-  nlohmann::json json = {
-      {"tokens", tokens},
-      {"answers", result.answers},
-      {"wrong", result.wrong},
-      {"seconds", static_cast<double>(result.elapsed_ns) / 1e9},
-      {"per_second", token_count * 1e9 / static_cast<double>(result.elapsed_ns)},
-      {"generator_ns", per_token(result.generator_cpu_ns)},
-      {"answer_bytes", per_token(result.answer_bytes)},
-      {"latency_us",
-       {{"p50", static_cast<double>(result.latency.PercentileNs(0.5)) / 1e3},
-        {"p99", static_cast<double>(result.latency.PercentileNs(0.99)) / 1e3},
-        {"p999", static_cast<double>(result.latency.PercentileNs(0.999)) / 1e3},
-        {"max", static_cast<double>(result.latency.max_ns()) / 1e3}}},
-  };
-  if (options.server_pid != 0) {
-    json["server_ns"] = per_token(result.server_cpu_ns);
-    json["server_resident_bytes"] = ResidentBytes(options.server_pid).value_or(0);
-  }
-  if (!result.first_wrong.empty()) json["first_wrong"] = result.first_wrong;
-  return json;
-}
-
-void Print(const char* title, const nlohmann::json& result) {
-  const auto number = [&](const char* name) { return result[name].get<double>(); };
-  const auto latency = [&](const char* name) { return result["latency_us"][name].get<double>(); };
-  std::printf("%s: %.0f tokens in %.2f s = %.0f/s, wrong answers: %.0f\n", title, number("tokens"),
-              number("seconds"), number("per_second"), number("wrong"));
-  if (result.contains("server_ns")) {
-    std::printf("  server CPU     %8.0f ns per token\n", number("server_ns"));
-  }
-  std::printf("  generator CPU  %8.0f ns per token\n", number("generator_ns"));
-  std::printf("  latency        p50 %.0f us, p99 %.0f us, p99.9 %.0f us, max %.0f us\n",
-              latency("p50"), latency("p99"), latency("p999"), latency("max"));
-  if (result.contains("first_wrong")) {
-    std::printf("  first wrong    %s\n", result["first_wrong"].get<std::string>().c_str());
-  }
+MeasuredOptions ServerFigures(const Options& options) {
+  MeasuredOptions measured{.has_revokes = options.revoke_ratio > 0};
+  if (options.server_pid != 0) measured.server_resident_bytes = ResidentBytes(options.server_pid);
+  return measured;
 }
 
 GeneratorResult Load(const Options& options, Driver* driver) {
-  GeneratorOptions generator_options = options.generator;
-  generator_options.connections = std::min<size_t>(options.generator.connections, 8);
-  generator_options.depth = driver->insert_depth();
-  Generator generator(generator_options, driver);
-  uint64_t index = 0;
-  return generator.Run(
-      [&](Operation* operation) {
-        if (index == options.keys) return false;
-        operation->kind = OperationKind::kInsert;
-        operation->index = index;
-        operation->count =
-            static_cast<uint32_t>(std::min<uint64_t>(driver->insert_batch(), options.keys - index));
-        index += operation->count;
-        return true;
-      },
-      0, options.server_pid);
+  Workload inserts({.kind = OperationKind::kInsert,
+                    .batch = driver->insert_batch(),
+                    .first = options.first,
+                    .keys = options.keys});
+  Generator generator(options.generator,
+                      {{.connections = std::min<size_t>(options.connections, 8),
+                        .depth = driver->insert_depth(),
+                        .batch_max = driver->insert_batch(),
+                        .next = [&](Operation* operation) { return inserts.Next(operation); }}},
+                      driver);
+  RunOptions run{.server_pid = options.server_pid};
+  LiveDisplay live(options, "load");
+  live.Observe(&run.observers);
+  return generator.Run(run);
 }
 
-GeneratorResult Measure(const Options& options, Driver* driver) {
-  Generator generator(options.generator, driver);
-  RandomTokens random(options);
-  uint64_t insert_index = options.keys;
-  const bool is_insert = options.operation == "insert";
-  const auto to_ns = [](double seconds) { return static_cast<uint64_t>(seconds * 1e9); };
-  const uint64_t measure_from_ns = Generator::NowNs() + to_ns(options.warmup_seconds);
-  const uint64_t end_ns = measure_from_ns + to_ns(options.seconds);
-  return generator.Run(
-      [&](Operation* operation) {
-        if (operation->started_ns >= end_ns) return false;
-        if (is_insert) {
-          operation->kind = OperationKind::kInsert;
-          operation->index = insert_index++;
-          operation->count = 1;
-        } else {
-          random.Next(operation);
-        }
-        return true;
-      },
-      measure_from_ns, options.server_pid);
-}
-
-int Run(Options options) {
-  if (options.expires_base_ms == 0) {
-    options.expires_base_ms =
-        static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(
-                                  std::chrono::system_clock::now().time_since_epoch())
-                                  .count());
+WorkloadOptions MeasuredWorkload(const Options& options) {
+  WorkloadOptions workload{.kind = options.operation,
+                           .seed = options.seed,
+                           .batch = options.batch,
+                           .first = options.first,
+                           .keys = options.keys,
+                           .hit_ratio = options.hit_ratio,
+                           .revoke_ratio = options.revoke_ratio,
+                           .revoke_first = options.revoke_first,
+                           .revoke_count = options.revoke_count};
+  if (options.distribution == "zipf") workload.zipf_exponent = options.zipf_exponent;
+  if (options.operation == OperationKind::kInsert) {
+    workload.first = options.first + options.keys;
+    workload.keys = kTokensMax;
   }
-  const TokenSpace tokens(options.seed, options.expires_base_ms);
-  const std::unique_ptr<Driver> driver = MakeDriver(options.protocol, &tokens);
+  return workload;
+}
+
+WorkloadOptions BesideWorkload(const Options& options) {
+  return {.kind = *options.beside,
+          // Not what the measured stream asks for at the same time.
+          .seed = Mix(options.seed, 1),
+          .batch = options.beside_batch,
+          .first = options.beside_first,
+          .keys = options.beside_count == 0 ? kTokensMax : options.beside_count};
+}
+
+GeneratorResult Measure(const Options& options, Driver* driver,
+                        std::vector<TimelinePoint>* timeline) {
+  Workload workload(MeasuredWorkload(options));
+  const auto to_ns = [](double seconds) { return static_cast<uint64_t>(seconds * 1e9); };
+  uint64_t end_ns = 0;
+  std::vector<StreamOptions> streams = {{.connections = options.connections,
+                                         .depth = options.depth,
+                                         .batch_max = options.batch,
+                                         .rate = options.rate,
+                                         .next = [&](Operation* operation) {
+                                           return operation->started_ns < end_ns &&
+                                                  workload.Next(operation);
+                                         }}};
+  std::optional<Workload> beside;
+  if (options.beside) {
+    beside.emplace(BesideWorkload(options));
+    streams.push_back({.connections = options.beside_connections,
+                       .depth = options.depth,
+                       .batch_max = options.beside_batch,
+                       .rate = options.beside_rate,
+                       .next = [&](Operation* operation) { return beside->Next(operation); }});
+  }
+  Generator generator(options.generator, std::move(streams), driver);
+
+  RunOptions run{.server_pid = options.server_pid};
+  LiveDisplay live(options, std::string(OperationName(options.operation)));
+  live.Observe(&run.observers);
+  if (options.timeline_ms > 0) {
+    run.observers.push_back(
+        {.length_ns = options.timeline_ms * 1'000'000, .on_end = [&](const Interval& interval) {
+           TimelinePoint point{.interval = interval};
+           if (options.server_pid != 0) {
+             point.server_resident_bytes = ResidentBytes(options.server_pid);
+           }
+           timeline->push_back(point);
+         }});
+  }
+  run.measure_from_ns = Generator::NowNs() + to_ns(options.warmup_seconds);
+  end_ns = run.measure_from_ns + to_ns(options.seconds);
+  return generator.Run(run);
+}
+
+uint64_t CountWrong(const GeneratorResult& result) {
+  uint64_t wrong = 0;
+  for (const StreamResult& stream : result.streams) wrong += stream.wrong;
+  return wrong;
+}
+
+int Run(const Options& options) {
+  Check(options);
+  const TokenSpace tokens(options.seed, ExpiryOf(options));
+  const std::unique_ptr<Driver> driver = MakeDriver(options.protocol, &tokens, options.expectation);
   nlohmann::json json;
   uint64_t wrong = 0;
-  if (options.load && driver->insert_batch() > 0) {
+  const auto report = [&](std::string_view title, nlohmann::json figures) {
+    if (!options.json) std::cout << ToText(title, figures) << std::flush;
+    json[std::string(title)] = std::move(figures);
+  };
+  if (options.load) {
     const GeneratorResult result = Load(options, driver.get());
-    wrong += result.wrong;
-    json["load"] = ToJson(result, options.keys, options);
-    if (!options.json) Print("load", json["load"]);
+    wrong += CountWrong(result);
+    MeasuredOptions server = ServerFigures(options);
+    server.has_revokes = false;
+    report("load", MeasuredToJson(result, server));
   }
   if (options.seconds > 0) {
-    const GeneratorResult result = Measure(options, driver.get());
-    wrong += result.wrong;
-    json[options.operation] = ToJson(result, result.answers, options);
-    if (!options.json) Print(options.operation.c_str(), json[options.operation]);
+    std::vector<TimelinePoint> timeline;
+    const GeneratorResult result = Measure(options, driver.get(), &timeline);
+    wrong += CountWrong(result);
+    nlohmann::json figures = MeasuredToJson(result, ServerFigures(options));
+    if (options.timeline_ms > 0) figures["timeline"] = TimelineToJson(timeline);
+    report(OperationName(options.operation), std::move(figures));
+    if (options.beside) report("beside", StreamToJson(result, result.streams.back()));
   }
   if (options.json) std::cout << json.dump() << std::endl;
   return wrong == 0 ? kAllRight : kWrongAnswers;
@@ -226,14 +405,21 @@ int main(int argc, char** argv) {
       "Loads tokens into a server and asks for them, checking every answer.\n"
       "Exit status: 0 when every answer was right, 1 when one was wrong, 2 when it could not run.");
   app.name("tokend-bench");
-  tokend::bench::AddOptions(&options, &app);
+  // So that a script can have usual options and override them.
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  tokend::bench::AddServerOptions(&options, &app);
+  tokend::bench::AddTokenOptions(&options, &app);
+  tokend::bench::AddMeasureOptions(&options, &app);
+  tokend::bench::AddRevokeOptions(&options, &app);
+  tokend::bench::AddBesideOptions(&options, &app);
+  tokend::bench::AddReportOptions(&options, &app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : tokend::bench::kCouldNotRun;
   }
   try {
-    return tokend::bench::Run(std::move(options));
+    return tokend::bench::Run(options);
   } catch (const std::exception& error) {
     std::cerr << "tokend-bench: " << error.what() << std::endl;
     return tokend::bench::kCouldNotRun;

@@ -34,12 +34,12 @@ void WriteTenCharacters(uint64_t random, char* out) {
 
 }  // namespace
 
-TokenSpace::TokenSpace(uint64_t seed, uint64_t expires_base_ms)
+TokenSpace::TokenSpace(uint64_t seed, const ExpiryRange& expiry)
     : expiry_seed_(Mix(seed, 0)),
       owner_seed_(Mix(seed, 1)),
       scope_seed_(Mix(seed, 2)),
       token_seeds_{Mix(seed, 3), Mix(seed, 4), Mix(seed, 5), Mix(seed, 6)},
-      expires_base_ms_(expires_base_ms) {
+      expiry_(expiry) {
   owners_.reserve(kOwnersMax);
   for (uint64_t i = 0; i < kOwnersMax; ++i) {
     char characters[20];

@@ -2,8 +2,8 @@
 // program at any time knows what was stored, without keeping it.
 //
 // A token is "tk_" and 40 base62 characters. Its owner is one of 100,000 names of 8 to 12
-// characters, its scopes one of 16 sets, its expiry a day after a base time, give or take 16 %:
-// what an API's token table looks like, and the 43-byte keys that its peers are measured with.
+// characters, its scopes one of 16 sets, its expiry anywhere in a range of times: what an API's
+// token table looks like, and the 43-byte keys that its peers are measured with.
 //
 // Constant after construction: any number of threads may call.
 #pragma once
@@ -29,16 +29,31 @@ inline uint64_t Mix(uint64_t a, uint64_t b) {
   return x ^ (x >> 31);
 }
 
+// When tokens expire: evenly over `spread_ms` from `from_ms` on.
+struct ExpiryRange {
+  uint64_t from_ms = 0;
+  uint64_t spread_ms = 1;  // >= 1
+
+  // A day later, give or take 16 %.
+  static constexpr ExpiryRange DayAfter(uint64_t base_ms) {
+    constexpr uint64_t kDayMs = 24 * 3600 * 1000;
+    constexpr uint64_t kJitterMs = kDayMs * 16 / 100;
+    return {base_ms + kDayMs - kJitterMs, 2 * kJitterMs};
+  }
+};
+
 class TokenSpace {
  public:
-  TokenSpace(uint64_t seed, uint64_t expires_base_ms);
+  TokenSpace(uint64_t seed, const ExpiryRange& expiry);
+  TokenSpace(uint64_t seed, uint64_t expires_base_ms)
+      : TokenSpace(seed, ExpiryRange::DayAfter(expires_base_ms)) {}
 
   // Writes kTokenBytes. Some 15 ns, so tokens need not be stored anywhere.
   void WriteToken(uint64_t index, char* out) const;
   std::string Token(uint64_t index) const;
 
   uint64_t ExpiresAtMs(uint64_t index) const {
-    return expires_base_ms_ + kDayMs - kJitterMs + Mix(expiry_seed_, index) % (2 * kJitterMs);
+    return expiry_.from_ms + Mix(expiry_seed_, index) % expiry_.spread_ms;
   }
   std::string_view Owner(uint64_t index) const {
     return owners_[Mix(owner_seed_, index) % kOwnersMax];
@@ -48,15 +63,12 @@ class TokenSpace {
   std::string_view ScopesEncoded(uint64_t index) const { return scopes_encoded_[ScopeSet(index)]; }
 
  private:
-  static constexpr uint64_t kDayMs = 24 * 3600 * 1000;
-  static constexpr uint64_t kJitterMs = kDayMs * 16 / 100;
-
   size_t ScopeSet(uint64_t index) const { return Mix(scope_seed_, index) % kScopeSets; }
 
   // One stream of numbers for each thing.
   uint64_t expiry_seed_, owner_seed_, scope_seed_;
   std::array<uint64_t, 4> token_seeds_;
-  uint64_t expires_base_ms_;
+  ExpiryRange expiry_;
   std::vector<std::string> owners_;
   std::array<std::vector<std::string>, kScopeSets> scopes_;
   std::array<std::string, kScopeSets> scopes_encoded_;

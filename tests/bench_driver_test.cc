@@ -21,13 +21,15 @@ class DriverTest : public ::testing::Test {
  protected:
   void Use(const char* protocol) { driver_ = MakeDriver(protocol, &tokens_); }
 
-  // Sends one operation; gives its request.
-  std::string Ask(OperationKind kind, bool is_present = true, uint32_t count = 1) {
-    Operation* operation = window_.Add(&number_);
+  // Sends one operation, for the tokens from kIndex on or for tokens that nobody stored; gives its
+  // request.
+  std::string Ask(OperationKind kind, bool is_stored = true, uint32_t count = 1) {
+    Operation* operation = window_.Next();
     operation->kind = kind;
-    operation->is_present = is_present;
     operation->count = count;
-    operation->index = kIndex;
+    operation->index = kIndex + (is_stored ? 0 : kNeverStored);
+    for (uint32_t i = 0; i < count; ++i) operation->indexes[i] = operation->index + i;
+    number_ = window_.OpenNext();
     Output output;
     driver_->AppendRequest(*operation, number_, &output);
     return std::string(output.view());
@@ -71,7 +73,7 @@ class DriverTest : public ::testing::Test {
   const TokenSpace tokens_{1, 1'800'000'000'000};
   Digester digester_;
   std::unique_ptr<Driver> driver_;
-  Window window_{4};
+  Window window_{4, 4};
   uint32_t number_ = 0;
 };
 
@@ -81,8 +83,9 @@ TEST_F(DriverTest, RedisAsksAndJudges) {
   const std::string set = Ask(OperationKind::kInsert);
   ASSERT_TRUE(set.starts_with("*5\r\n$3\r\nSET\r\n$43\r\n" + token + "\r\n$64\r\n")) << set;
   const std::string value = set.substr(set.find("$64\r\n") + 5, 64);
-  EXPECT_EQ(set.substr(set.find("$64\r\n") + 69, 14), "\r\n$2\r\nEX\r\n$6\r\n");
-  EXPECT_EQ(set.size(), 18u + 43 + 7 + 64 + 14 + 6 + 2);
+  const std::string expires_at_s = std::to_string((tokens_.ExpiresAtMs(kIndex) + 999) / 1000);
+  EXPECT_EQ(set.substr(set.find("$64\r\n") + 69),
+            "\r\n$4\r\nEXAT\r\n$10\r\n" + expires_at_s + "\r\n");
   ExpectAnswer("+OK\r\n", Result::kRight);
   Ask(OperationKind::kInsert);
   ExpectAnswer("-OOM no memory\r\n", Result::kWrong);
@@ -93,9 +96,9 @@ TEST_F(DriverTest, RedisAsksAndJudges) {
   ExpectAnswer("$-1\r\n", Result::kWrong);
   Ask(OperationKind::kValidate);
   ExpectAnswer("$64\r\n" + std::string(64, 'x') + "\r\n", Result::kWrong);
-  Ask(OperationKind::kValidate, /*is_present=*/false);
+  Ask(OperationKind::kValidate, /*is_stored=*/false);
   ExpectAnswer("$-1\r\n", Result::kRight);
-  Ask(OperationKind::kValidate, /*is_present=*/false);
+  Ask(OperationKind::kValidate, /*is_stored=*/false);
   ExpectAnswer("$64\r\n" + value + "\r\n", Result::kWrong);
 }
 
@@ -103,9 +106,10 @@ TEST_F(DriverTest, MemcachedAsksAndJudges) {
   Use("memcached");
   const std::string token = tokens_.Token(kIndex);
   const std::string set = Ask(OperationKind::kInsert);
-  ASSERT_TRUE(set.starts_with("ms " + token + " 64 T")) << set;
+  const std::string expires_at_s = std::to_string((tokens_.ExpiresAtMs(kIndex) + 999) / 1000);
+  ASSERT_TRUE(set.starts_with("ms " + token + " 64 T" + expires_at_s + "\r\n")) << set;
   const std::string value = set.substr(set.find("\r\n") + 2, 64);
-  EXPECT_EQ(set.size(), 3u + 43 + 5 + 6 + 2 + 64 + 2);
+  EXPECT_EQ(set.size(), 3u + 43 + 5 + 10 + 2 + 64 + 2);
   ExpectAnswer("HD\r\n", Result::kRight);
   Ask(OperationKind::kInsert);
   ExpectAnswer("SERVER_ERROR out of memory storing object\r\n", Result::kWrong);
@@ -114,7 +118,7 @@ TEST_F(DriverTest, MemcachedAsksAndJudges) {
   ExpectAnswer("VA 64\r\n" + value + "\r\n", Result::kRight);
   Ask(OperationKind::kValidate);
   ExpectAnswer("EN\r\n", Result::kWrong);
-  Ask(OperationKind::kValidate, /*is_present=*/false);
+  Ask(OperationKind::kValidate, /*is_stored=*/false);
   ExpectAnswer("EN\r\n", Result::kRight);
 }
 
@@ -163,7 +167,7 @@ TEST_F(DriverTest, TokendVerdictIsRightOnlyWithEveryFieldRight) {
   ExpectAnswer(ValidResponse(expires, owner + "x", scopes), Result::kWrong);
   Ask(OperationKind::kValidate);
   ExpectAnswer(ValidResponse(expires, owner, "\x91\xa5other"), Result::kWrong);
-  Ask(OperationKind::kValidate, /*is_present=*/false);
+  Ask(OperationKind::kValidate, /*is_stored=*/false);
   ExpectAnswer(ValidResponse(expires, owner, scopes), Result::kWrong);
 }
 
@@ -191,11 +195,11 @@ TEST_F(DriverTest, TokendMissIsUnknownAndNothingElse) {
       writer->Str(reason);
     };
   };
-  Ask(OperationKind::kValidate, /*is_present=*/false);
+  Ask(OperationKind::kValidate, /*is_stored=*/false);
   ExpectAnswer(Response(invalid("unknown")), Result::kRight);
-  Ask(OperationKind::kValidate, /*is_present=*/false);
+  Ask(OperationKind::kValidate, /*is_stored=*/false);
   ExpectAnswer(Response(invalid("revoked")), Result::kWrong);
-  Ask(OperationKind::kValidate, /*is_present=*/true);
+  Ask(OperationKind::kValidate, /*is_stored=*/true);
   ExpectAnswer(Response(invalid("unknown")), Result::kWrong);
   Ask(OperationKind::kValidate);
   std::string error;
@@ -251,17 +255,15 @@ TEST_F(DriverTest, FloorAnswersAsItIsMeantTo) {
 
 TEST(WindowTest, ForgetsWhatWasAnsweredAndWhatIsLongPast) {
   Window window(2);
-  uint32_t first = 0;
-  uint32_t second = 0;
-  window.Add(&first);
-  window.Add(&second);
+  const uint32_t first = window.OpenNext();
+  const uint32_t second = window.OpenNext();
   EXPECT_EQ(window.open(), 2u);
+  EXPECT_FALSE(window.HasRoom());
   EXPECT_EQ(window.Oldest(), window.Find(first));
   window.Close(window.Find(first));
   EXPECT_EQ(window.Find(first), nullptr);
   EXPECT_EQ(window.Oldest(), window.Find(second));
-  uint32_t third = 0;
-  window.Add(&third);
+  const uint32_t third = window.OpenNext();
   EXPECT_EQ(window.Find(first), nullptr) << "its place is another's now";
   EXPECT_NE(window.Find(third), nullptr);
   EXPECT_EQ(window.Find(third + 1), nullptr) << "never sent";

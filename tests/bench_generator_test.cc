@@ -80,15 +80,20 @@ void ServeFloor(int fd, size_t chunk, const std::function<void(uint64_t, std::st
 
 class GeneratorTest : public ::testing::Test {
  protected:
-  GeneratorResult Run(const std::string& address, uint64_t operations, size_t depth = 16) {
-    Generator generator({.address = address, .connections = 1, .depth = depth, .stall_ms = 500},
-                        driver_.get());
+  StreamResult Run(const std::string& address, uint64_t operations, size_t depth = 16) {
     uint64_t sent = 0;
-    return generator.Run([&](Operation* operation) {
-      operation->index = sent;
-      operation->is_present = true;
-      return sent++ < operations;
-    });
+    Generator generator({.address = address, .stall_ms = 500},
+                        {{.connections = 1,
+                          .depth = depth,
+                          .next =
+                              [&](Operation* operation) {
+                                operation->index = sent;
+                                return sent++ < operations;
+                              }}},
+                        driver_.get());
+    const GeneratorResult result = generator.Run();
+    EXPECT_GT(result.elapsed_ns, 0u);
+    return result.streams.front();
   }
 
   const TokenSpace tokens_{1, 0};
@@ -99,12 +104,11 @@ TEST_F(GeneratorTest, CountsEveryAnswerHoweverItIsCut) {
   for (const size_t chunk : {size_t{1}, size_t{7}, kFloorAnswerBytes, size_t{4096}}) {
     const OneConnectionServer server(
         [chunk](int fd) { ServeFloor(fd, chunk, [](uint64_t, std::string*) {}); });
-    const GeneratorResult result = Run(server.address(), 100);
+    const StreamResult result = Run(server.address(), 100);
     EXPECT_EQ(result.answers, 100u);
     EXPECT_EQ(result.wrong, 0u);
     EXPECT_EQ(result.latency.count(), 100u);
     EXPECT_EQ(result.answer_bytes, 100 * kFloorAnswerBytes);
-    EXPECT_GT(result.elapsed_ns, 0u);
   }
 }
 
@@ -114,7 +118,7 @@ TEST_F(GeneratorTest, FindsTheWrongAnswer) {
       if (number == 37) answer->back() = 'X';
     });
   });
-  const GeneratorResult result = Run(server.address(), 100);
+  const StreamResult result = Run(server.address(), 100);
   EXPECT_EQ(result.wrong, 1u);
   EXPECT_THAT(result.first_wrong, HasSubstr("token 37 was answered"));
 }

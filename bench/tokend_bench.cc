@@ -227,6 +227,19 @@ void Check(const Options& options) {
   require(!options.beside || options.seconds > 0, "--beside: nothing is measured with --seconds 0");
 }
 
+// The times by which peers are told have as many digits as the requests have room for.
+void CheckPeerExpiry(const Options& options, const ExpiryRange& expiry) {
+  constexpr uint64_t kTenDigitsFromMs = 1'000'000'000'000;
+  constexpr uint64_t kTenDigitsToMs = 9'999'999'999'000;
+  const bool is_peer = options.protocol == "redis" || options.protocol == "memcached";
+  if (is_peer &&
+      (expiry.from_ms < kTenDigitsFromMs || expiry.from_ms + expiry.spread_ms > kTenDigitsToMs)) {
+    throw std::runtime_error(options.protocol +
+                             " is told Unix seconds of ten digits: choose --expires-from and "
+                             "--expires-spread between 1000000000000 and 9999999999000 ms");
+  }
+}
+
 ExpiryRange ExpiryOf(const Options& options) {
   uint64_t base_ms = options.expires_base_ms;
   if (base_ms == 0) {
@@ -237,6 +250,7 @@ ExpiryRange ExpiryOf(const Options& options) {
   ExpiryRange range = ExpiryRange::DayAfter(base_ms);
   if (options.expires_from_ms != 0) range.from_ms = options.expires_from_ms;
   if (options.expires_spread_ms != 0) range.spread_ms = options.expires_spread_ms;
+  CheckPeerExpiry(options, range);
   return range;
 }
 

@@ -19,7 +19,9 @@ constexpr uint64_t kIndex = 5;
 
 class DriverTest : public ::testing::Test {
  protected:
-  void Use(const char* protocol) { driver_ = MakeDriver(protocol, &tokens_); }
+  void Use(const char* protocol, Expectation expectation = Expectation::kValid) {
+    driver_ = MakeDriver(protocol, &tokens_, expectation);
+  }
 
   // Sends one operation, for the tokens from kIndex on or for tokens that nobody stored; gives its
   // request.
@@ -66,6 +68,19 @@ class DriverTest : public ::testing::Test {
       writer->Raw(scopes_encoded);
     });
   }
+  // The verdict of a token as it is stored.
+  void WriteValid(uint64_t index, msgpack_io::Writer* writer) {
+    writer->ArrayHeader(4);
+    writer->Bool(true);
+    writer->Uint(tokens_.ExpiresAtMs(index));
+    writer->Str(tokens_.Owner(index));
+    writer->Raw(tokens_.ScopesEncoded(index));
+  }
+  static void WriteInvalid(std::string_view reason, msgpack_io::Writer* writer) {
+    writer->ArrayHeader(2);
+    writer->Bool(false);
+    writer->Str(reason);
+  }
   std::string IdOf(uint64_t index) {
     return ToHex(TokenId::Of(digester_.Digest(DigestScheme::kSha256, tokens_.Token(index))));
   }
@@ -100,6 +115,37 @@ TEST_F(DriverTest, RedisAsksAndJudges) {
   ExpectAnswer("$-1\r\n", Result::kRight);
   Ask(OperationKind::kValidate, /*is_stored=*/false);
   ExpectAnswer("$64\r\n" + value + "\r\n", Result::kWrong);
+}
+
+TEST_F(DriverTest, RedisReplacesDeletesAndForgets) {
+  Use("redis", Expectation::kExpired);
+  const std::string token = tokens_.Token(kIndex);
+  EXPECT_EQ(Ask(OperationKind::kReplace).substr(0, 29),
+            "*5\r\n$3\r\nSET\r\n$43\r\n" + token.substr(0, 11));
+  ExpectAnswer("+OK\r\n", Result::kRight);
+  EXPECT_EQ(Ask(OperationKind::kRevoke), "*2\r\n$3\r\nDEL\r\n$43\r\n" + token + "\r\n");
+  ExpectAnswer(":1\r\n", Result::kRight);
+  Ask(OperationKind::kRevoke);
+  ExpectAnswer(":0\r\n", Result::kWrong);
+  Ask(OperationKind::kValidate);
+  ExpectAnswer("$-1\r\n", Result::kRight);
+  Ask(OperationKind::kValidate);
+  ExpectAnswer("$64\r\n" + std::string(64, 'x') + "\r\n", Result::kWrong);
+}
+
+TEST_F(DriverTest, MemcachedReplacesDeletesAndForgets) {
+  Use("memcached", Expectation::kExpired);
+  const std::string token = tokens_.Token(kIndex);
+  EXPECT_TRUE(Ask(OperationKind::kReplace).starts_with("ms " + token));
+  ExpectAnswer("HD\r\n", Result::kRight);
+  EXPECT_EQ(Ask(OperationKind::kRevoke), "md " + token + "\r\n");
+  ExpectAnswer("HD\r\n", Result::kRight);
+  Ask(OperationKind::kRevoke);
+  ExpectAnswer("NF\r\n", Result::kWrong);
+  Ask(OperationKind::kValidate);
+  ExpectAnswer("EN\r\n", Result::kRight);
+  Ask(OperationKind::kValidate);
+  ExpectAnswer("VA 64\r\n" + std::string(64, 'x') + "\r\n", Result::kWrong);
 }
 
 TEST_F(DriverTest, MemcachedAsksAndJudges) {
@@ -154,6 +200,129 @@ TEST_F(DriverTest, TokendInsertsTheTokensAsTheyAre) {
   }
 }
 
+TEST_F(DriverTest, TokendReplacesWhatIsThere) {
+  Use("tokend");
+  for (const uint32_t count : {1u, 3u}) {
+    const std::string request = Ask(OperationKind::kReplace, true, count);
+    const Frame frame = ReadFrame(request, {});
+    std::vector<InsertElement> elements(1);
+    if (count == 1) {
+      ASSERT_EQ(frame.method, "insert");
+      ASSERT_TRUE(DecodeInsert(frame.params, &elements[0].insert).ok());
+    } else {
+      ASSERT_EQ(frame.method, "insert_many");
+      ASSERT_TRUE(DecodeInsertMany(frame.params, {}, &elements).ok());
+    }
+    ASSERT_EQ(elements.size(), count);
+    for (uint32_t i = 0; i < count; ++i) {
+      EXPECT_TRUE(elements[i].insert.replace);
+      EXPECT_EQ(elements[i].insert.token.token, tokens_.Token(kIndex + i));
+    }
+    ExpectAnswer(Response([&](msgpack_io::Writer* writer) {
+                   if (count > 1) writer->ArrayHeader(count);
+                   for (uint32_t i = 0; i < count; ++i) writer->Str(IdOf(kIndex + i));
+                 }),
+                 Result::kRight);
+  }
+  // A plain insert after it does not.
+  InsertParams insert;
+  const std::string request = Ask(OperationKind::kInsert);
+  ASSERT_TRUE(DecodeInsert(ReadFrame(request, {}).params, &insert).ok());
+  EXPECT_FALSE(insert.replace);
+}
+
+TEST_F(DriverTest, TokendRevokesWhatWasLive) {
+  Use("tokend");
+  const std::string request = Ask(OperationKind::kRevoke);
+  const Frame frame = ReadFrame(request, {});
+  ASSERT_EQ(frame.method, "revoke");
+  TokenParams params;
+  ASSERT_TRUE(DecodeToken(frame.params, &params).ok());
+  EXPECT_EQ(params.token.token, tokens_.Token(kIndex));
+  ExpectAnswer(Response([](msgpack_io::Writer* writer) { writer->Bool(true); }), Result::kRight);
+  Ask(OperationKind::kRevoke);
+  ExpectAnswer(Response([](msgpack_io::Writer* writer) { writer->Bool(false); }), Result::kWrong);
+}
+
+TEST_F(DriverTest, TokendAsksForManyAtOnce) {
+  Use("tokend");
+  for (const uint32_t count : {2u, 15u, 16u, 64u}) {
+    Window window(1, count);
+    Operation* operation = window.Next();
+    operation->count = count;
+    // Random ones, as they come.
+    for (uint32_t i = 0; i < count; ++i) operation->indexes[i] = Mix(9, i) % 1000;
+    Output output;
+    driver_->AppendRequest(*operation, window.OpenNext(), &output);
+    const Frame frame = ReadFrame(output.view(), {});
+    ASSERT_EQ(frame.result, FrameResult::kRequest);
+    EXPECT_EQ(frame.size, output.view().size());
+    EXPECT_EQ(frame.method, "validate_many");
+    TokensParams params;
+    ASSERT_TRUE(DecodeTokens(frame.params, {}, &params).ok());
+    ASSERT_EQ(params.tokens.size(), count);
+    for (uint32_t i = 0; i < count; ++i) {
+      EXPECT_EQ(params.tokens[i].token, tokens_.Token(operation->indexes[i]));
+    }
+  }
+}
+
+TEST_F(DriverTest, TokendBatchIsRightOnlyWithEveryVerdictRight) {
+  Use("tokend");
+  // The first `right` verdicts are as they should be, the others of a neighbour.
+  const auto verdicts = [this](uint32_t right) {
+    return Response([this, right](msgpack_io::Writer* writer) {
+      writer->ArrayHeader(3);
+      for (uint32_t i = 0; i < 3; ++i) WriteValid(kIndex + i + (i < right ? 0 : 1), writer);
+    });
+  };
+  Ask(OperationKind::kValidate, true, 3);
+  ExpectAnswer(verdicts(3), Result::kRight);
+  for (const uint32_t right : {0u, 2u}) {
+    Ask(OperationKind::kValidate, true, 3);
+    ExpectAnswer(verdicts(right), Result::kWrong);
+  }
+  const auto some = [this](uint32_t count, std::string_view reason) {
+    return Response([=](msgpack_io::Writer* writer) {
+      writer->ArrayHeader(count);
+      for (uint32_t i = 0; i < count; ++i) WriteInvalid(reason, writer);
+    });
+  };
+  Ask(OperationKind::kValidate, /*is_stored=*/false, 3);
+  ExpectAnswer(some(3, "unknown"), Result::kRight);
+  Ask(OperationKind::kValidate, /*is_stored=*/false, 3);
+  ExpectAnswer(some(2, "unknown"), Result::kWrong);
+  Ask(OperationKind::kValidate, /*is_stored=*/false, 3);
+  ExpectAnswer(some(3, "expired"), Result::kWrong);
+}
+
+TEST_F(DriverTest, TokendExpiredMayBeForgottenButNotValid) {
+  Use("tokend", Expectation::kExpired);
+  for (const char* reason : {"expired", "unknown"}) {
+    Ask(OperationKind::kValidate);
+    ExpectAnswer(Response([&](msgpack_io::Writer* writer) { WriteInvalid(reason, writer); }),
+                 Result::kRight);
+  }
+  // One of each in a batch.
+  Ask(OperationKind::kValidate, true, 2);
+  ExpectAnswer(Response([&](msgpack_io::Writer* writer) {
+                 writer->ArrayHeader(2);
+                 WriteInvalid("unknown", writer);
+                 WriteInvalid("expired", writer);
+               }),
+               Result::kRight);
+  Ask(OperationKind::kValidate);
+  ExpectAnswer(Response([&](msgpack_io::Writer* writer) { WriteInvalid("revoked", writer); }),
+               Result::kWrong);
+  Ask(OperationKind::kValidate);
+  ExpectAnswer(Response([&](msgpack_io::Writer* writer) { WriteValid(kIndex, writer); }),
+               Result::kWrong);
+  // What nobody stored cannot have expired.
+  Ask(OperationKind::kValidate, /*is_stored=*/false);
+  ExpectAnswer(Response([&](msgpack_io::Writer* writer) { WriteInvalid("expired", writer); }),
+               Result::kWrong);
+}
+
 TEST_F(DriverTest, TokendVerdictIsRightOnlyWithEveryFieldRight) {
   Use("tokend");
   const uint64_t expires = tokens_.ExpiresAtMs(kIndex);
@@ -189,11 +358,7 @@ TEST_F(DriverTest, TokendVerdictInLongEncodingsIsRightToo) {
 TEST_F(DriverTest, TokendMissIsUnknownAndNothingElse) {
   Use("tokend");
   const auto invalid = [](const char* reason) {
-    return [reason](msgpack_io::Writer* writer) {
-      writer->ArrayHeader(2);
-      writer->Bool(false);
-      writer->Str(reason);
-    };
+    return [reason](msgpack_io::Writer* writer) { WriteInvalid(reason, writer); };
   };
   Ask(OperationKind::kValidate, /*is_stored=*/false);
   ExpectAnswer(Response(invalid("unknown")), Result::kRight);
@@ -251,6 +416,44 @@ TEST_F(DriverTest, FloorAnswersAsItIsMeantTo) {
   answer[kFloorMsgidOffset + kFloorMsgidBytes - 1] = static_cast<char>(number_);
   answer.back() = 'x';
   ExpectAnswer(answer, Result::kWrong);
+}
+
+TEST(WindowTest, HasRoomUpToItsDepth) {
+  for (const size_t depth : {size_t{1}, size_t{3}, size_t{4}, size_t{100}}) {
+    Window window(depth);
+    for (size_t i = 0; i < depth; ++i) {
+      ASSERT_TRUE(window.HasRoom());
+      window.OpenNext();
+    }
+    EXPECT_FALSE(window.HasRoom());
+    window.Close(window.Oldest());
+    EXPECT_TRUE(window.HasRoom());
+  }
+}
+
+// Answers that overtake the oldest make room only as far as the numbers stay apart.
+TEST(WindowTest, WaitsForTheOldest) {
+  Window window(4);
+  const uint32_t oldest = window.OpenNext();
+  for (int i = 0; i < 3; ++i) window.Close(window.Find(window.OpenNext()));
+  EXPECT_EQ(window.open(), 1u);
+  EXPECT_FALSE(window.HasRoom());
+  EXPECT_NE(window.Find(oldest), nullptr);
+  window.Close(window.Find(oldest));
+  EXPECT_TRUE(window.HasRoom());
+}
+
+TEST(WindowTest, KeepsEachBatchApart) {
+  Window window(3, 2);
+  for (uint64_t i = 0; i < 3; ++i) {
+    window.Next()->indexes[0] = 2 * i;
+    window.Next()->indexes[1] = 2 * i + 1;
+    window.OpenNext();
+  }
+  for (uint32_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(window.Find(i)->indexes[0], 2 * i);
+    EXPECT_EQ(window.Find(i)->indexes[1], 2 * i + 1);
+  }
 }
 
 TEST(WindowTest, ForgetsWhatWasAnsweredAndWhatIsLongPast) {

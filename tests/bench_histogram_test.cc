@@ -36,6 +36,23 @@ TEST(HistogramTest, OneValueIsEveryPercentile) {
   }
 }
 
+TEST(HistogramTest, TellsWhatCameSince) {
+  Histogram histogram;
+  for (uint64_t value = 1; value <= 100; ++value) histogram.Record(1000 * value);
+  const Histogram earlier = histogram;
+  EXPECT_EQ(histogram.Since(earlier).count(), 0u);
+  EXPECT_EQ(histogram.Since(earlier).max_ns(), 0u);
+  for (uint64_t value = 1; value <= 10; ++value) histogram.Record(value);
+  Histogram since = histogram.Since(earlier);
+  EXPECT_EQ(since.count(), 10u);
+  EXPECT_EQ(since.PercentileNs(0.5), 5u);
+  EXPECT_EQ(since.max_ns(), 10u) << "not that of before";
+  histogram.Record(200'123);
+  since = histogram.Since(earlier);
+  EXPECT_EQ(since.max_ns(), 200'123u) << "the greatest of all is exact";
+  EXPECT_EQ(histogram.Since({}).PercentileNs(0.9), histogram.PercentileNs(0.9));
+}
+
 TEST(HistogramTest, PercentilesAreWithinOnePercentOfTheTruth) {
   std::mt19937_64 random(42);
   std::lognormal_distribution<double> latencies(12, 2);

@@ -58,6 +58,15 @@ TEST(TokenSpaceTest, OwnersScopesAndExpiriesAreWithinTheirRanges) {
   EXPECT_THAT(latest, AllOf(Ge(kBaseMs + kDayMs * 115 / 100), Le(kBaseMs + kDayMs * 116 / 100)));
 }
 
+TEST(TokenSpaceTest, ExpiryIsSpreadOverItsRange) {
+  const TokenSpace space(3, ExpiryRange{.from_ms = kBaseMs, .spread_ms = 10});
+  std::set<uint64_t> seen;
+  for (uint64_t i = 0; i < 1000; ++i) seen.insert(space.ExpiresAtMs(i));
+  EXPECT_EQ(*seen.begin(), kBaseMs);
+  EXPECT_EQ(*seen.rbegin(), kBaseMs + 9);
+  EXPECT_EQ(seen.size(), 10u);
+}
+
 TEST(TokenSpaceTest, EncodedScopesAreTheScopes) {
   const TokenSpace space(3, kBaseMs);
   for (uint64_t i = 0; i < 200; ++i) {

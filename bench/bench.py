@@ -21,6 +21,7 @@ import time
 
 import figures
 import generator
+import regression
 import report
 import servers
 import stats
@@ -34,7 +35,8 @@ SECTIONS = {section.name: section for section in (
 def parse_args():
     parser = argparse.ArgumentParser(
         description=__doc__.split("\n", maxsplit=1)[0],
-        usage="./dev bench [SECTION ...] [--quick | --render] [--servers NAMES] [--set NAME=VALUE ...]",
+        usage="./dev bench [SECTION ...] [--quick | --render] [--servers NAMES] [--set NAME=VALUE ...]\n"
+              "       ./dev bench regression [--store]",
         epilog="SECTION is one or more of: " + ", ".join(SECTIONS) +
                ". ./dev bench restart and ./dev bench micro have options of their own.")
     parser.add_argument("build_dir", help=argparse.SUPPRESS)
@@ -47,12 +49,18 @@ def parse_args():
                         help="only these of %(default)s; nothing is written to docs/")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE",
                         help="another size, such as rounds=1; nothing is written to docs/")
+    parser.add_argument("--store", action="store_true",
+                        help="with regression: keep this run's ratios as those to compare with")
     parser.add_argument("--out", metavar="DIR", help="where results go (BUILD_DIR/bench)")
     args = parser.parse_args()
-    unknown = set(args.sections) - set(SECTIONS)
+    unknown = set(args.sections) - set(SECTIONS) - {"regression"}
     if unknown:
         parser.error(f"there is no section {', '.join(sorted(unknown))}; there are "
                      f"{', '.join(SECTIONS)}")
+    if "regression" in args.sections and len(args.sections) > 1:
+        parser.error("regression goes alone")
+    if args.store and args.sections != ["regression"]:
+        parser.error("--store goes with regression")
     args.sections = args.sections or list(SECTIONS)
     args.servers = args.servers.split(",")
     if not set(args.servers) <= set(servers.PROTOCOLS):
@@ -187,6 +195,8 @@ def main():
         signal.signal(number, lambda number, _: sys.exit(f"stopped by {signal.Signals(number).name}"))
     failed = []
     with scratch_directory(args.out) as scratch:
+        if args.sections == ["regression"]:
+            return regression.run(args, scratch)
         for name in args.sections:
             try:
                 run_section(SECTIONS[name], args, scratch)

@@ -15,6 +15,7 @@ sys.path.insert(0, sys.argv.pop(1))
 
 import charts  # noqa: E402
 import figures  # noqa: E402
+import regression  # noqa: E402
 import report  # noqa: E402
 import stats  # noqa: E402
 import svg  # noqa: E402
@@ -47,6 +48,13 @@ class Figures(unittest.TestCase):
         self.assertEqual(figures.bars_sentence(bars), "Of 2 bars that count, 1 are met; missed: a.")
         self.assertIn("does not count here (why); else **missed**", bars[1].row())
         self.assertIn("not measured: who knows", bars[2].row())
+
+
+class Regression(unittest.TestCase):
+    def test_slower_than_the_tolerance_is_told(self):
+        lines = regression.compare({16: [1.1, 1.2, 1.3], 64: [2.0]}, {"16": 1.0, "64": 1.9})
+        self.assertEqual([is_slower for _, is_slower in lines], [True, False])
+        self.assertIn("SLOWER", lines[0][0])
 
 
 class Page(unittest.TestCase):

@@ -57,8 +57,6 @@ def parse_args():
     if unknown:
         parser.error(f"there is no section {', '.join(sorted(unknown))}; there are "
                      f"{', '.join(SECTIONS)}")
-    if "regression" in args.sections and len(args.sections) > 1:
-        parser.error("regression goes alone")
     if args.store and args.sections != ["regression"]:
         parser.error("--store goes with regression")
     args.sections = args.sections or list(SECTIONS)
@@ -66,6 +64,8 @@ def parse_args():
     if not set(args.servers) <= set(servers.PROTOCOLS):
         parser.error(f"--servers takes of {', '.join(servers.PROTOCOLS)}")
     args.is_trial = bool(args.quick or args.set or args.servers != list(servers.PROTOCOLS))
+    if "regression" in args.sections and (len(args.sections) > 1 or args.is_trial or args.render):
+        parser.error("regression goes alone, or with --store")
     if args.render and args.is_trial:
         parser.error("--render goes with no other option")
     args.build_dir = os.path.abspath(args.build_dir)
@@ -189,7 +189,6 @@ def run_section(section, args, scratch):
 
 def main():
     args = parse_args()
-    check_settings(args)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # An exception: what is started is stopped on its way out.
         signal.signal(number, lambda number, _: sys.exit(f"stopped by {signal.Signals(number).name}"))
@@ -197,6 +196,7 @@ def main():
     with scratch_directory(args.out) as scratch:
         if args.sections == ["regression"]:
             return regression.run(args, scratch)
+        check_settings(args)
         for name in args.sections:
             try:
                 run_section(SECTIONS[name], args, scratch)

@@ -56,8 +56,11 @@ def compare(ratios, stored):
 def run(args, scratch):
     if not args.store and not os.path.exists(PATH):
         raise SystemExit("no ratios are stored; measure them with ./dev bench regression --store")
-    with servers.Fleet(args.build_dir, scratch) as fleet:
-        ratios = _measure(_Run(args, fleet))
+    try:
+        with servers.Fleet(args.build_dir, scratch) as fleet:
+            ratios = _measure(_Run(args, fleet))
+    except servers.Failed as error:
+        raise SystemExit(f"regression: {error}") from None
     if args.store:
         with open(PATH, "w", encoding="utf-8") as file:
             json.dump({str(depth): round(figures.middle(values), 3)

@@ -2,12 +2,12 @@
 
 #include <rocksdb/cache.h>
 #include <rocksdb/filter_policy.h>
-#include <rocksdb/slice_transform.h>
 #include <rocksdb/table.h>
 
 #include <utility>
 
 #include "storage/retention_filter.h"
+#include "storage/row_tree_memtable.h"
 #include "storage/rows.h"
 #include "storage/usage_merge.h"
 
@@ -49,10 +49,7 @@ rocksdb::ColumnFamilyOptions FamilyOptions(Database::Family family, const Databa
     family_options.memtable_prefix_bloom_size_ratio = 0.02;
     family_options.memtable_whole_key_filtering = true;
   }
-  // A group's rows come sorted (SortedRows): each is looked for from where the last one went, in
-  // its namespace.
-  family_options.memtable_insert_with_hint_prefix_extractor.reset(
-      rocksdb::NewFixedPrefixTransform(kNamespaceIdBytes));
+  family_options.memtable_factory = MakeRowTreeMemtables();
   family_options.compression = rocksdb::kNoCompression;
   if (family == Database::kUsage) family_options.merge_operator = MakeUsageMergeOperator();
   if (family != Database::kMeta) {
@@ -139,6 +136,7 @@ Status Database::Open(const DatabaseOptions& options, std::unique_ptr<Database>*
   db_options.db_write_buffer_size = options.write_buffer_bytes;
   db_options.max_total_wal_size = kWalBytesMax;
   db_options.max_background_jobs = 2;
+  db_options.allow_concurrent_memtable_write = false;  // the Committer alone writes
   db_options.keep_log_file_num = 4;
   db_options.info_log_level = rocksdb::WARN_LEVEL;
   db_options.max_open_files = 1024;

@@ -1,8 +1,7 @@
 // SortedRows: the rows of one write, put into the order of their keys before RocksDB gets them.
 //
-// A memtable is a skip list. Rows that come as chance has it cost a walk from its top each, a score
-// of cache misses; rows in order, a short one from where the last went (Database asks RocksDB for
-// that). Rows of one key stay in the order in which they were added.
+// Rows that are neighbours in the memtable are then put in one after the other, while their part of
+// it is in the cache. Rows of one key stay in the order in which they were added.
 #pragma once
 
 #include <rocksdb/write_batch.h>

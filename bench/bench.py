@@ -52,7 +52,7 @@ def parse_args():
     parser.add_argument("--store", action="store_true",
                         help="with regression: keep this run's ratios as those to compare with")
     parser.add_argument("--out", metavar="DIR", help="where results go (BUILD_DIR/bench)")
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
     unknown = set(args.sections) - set(SECTIONS) - {"regression"}
     if unknown:
         parser.error(f"there is no section {', '.join(sorted(unknown))}; there are "

@@ -100,7 +100,7 @@ def _label_ends(axes, curves):
         right, baseline = next(
             place for place in places
             if not any(place[0] - width < other[1] and other[0] < place[0]
-                       and abs(place[1] - other[2]) < LINE_HEIGHT for other in placed))
+                       and abs(place[1] - other[2]) < LINE_HEIGHT - 2 for other in placed))
         placed.append((right - width, right, baseline))
         axes.picture.text(right, baseline, label, color=COLORS[key], anchor="end", halo=True,
                           bold=key == "tokend")

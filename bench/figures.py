@@ -70,7 +70,7 @@ class Bar:
                 f"| {self.verdict()} |")
 
 
-BARS_HEAD = "| bar | | measured: median (min – max) | |"
+BARS_HEAD = "| bar | limit | measured: median (min – max) | verdict |"
 
 
 def bars_table(bars):

@@ -1,5 +1,5 @@
-// Bytes and messages: a token's digest, a validate decoded, its verdict encoded, an insert_many
-// decoded.
+// Bytes and messages: tokens' digests, a validate and a validate_many decoded, a verdict encoded,
+// an insert_many decoded.
 #include <benchmark/benchmark.h>
 #include <openssl/evp.h>
 
@@ -46,11 +46,30 @@ void BmDigest(benchmark::State& state) {
   }
 }
 
+void BmDigestPair(benchmark::State& state) {
+  Digester digester;
+  std::vector<std::string> tokens;
+  for (uint64_t i = 0; i < 1024; ++i) tokens.push_back(Tokens().Token(i));
+  size_t i = 0;
+  for (auto _ : state) {
+    TokenKey a, b;
+    digester.Sha256Pair(tokens[i], tokens[i + 1], &a, &b);
+    benchmark::DoNotOptimize(a);
+    benchmark::DoNotOptimize(b);
+    i = (i + 2) % tokens.size();
+  }
+  state.SetItemsProcessed(state.iterations() * 2);
+}
+
 void CheckDigest() {
   Digester digester;
   for (uint64_t i = 0; i < 1000; ++i) {
     const std::string token = Tokens().Token(i);
-    Require(digester.Digest(DigestScheme::kSha256, token) == ReferenceDigest(token), "Digest");
+    const TokenKey reference = ReferenceDigest(token);
+    Require(digester.Digest(DigestScheme::kSha256, token) == reference, "Digest");
+    TokenKey a, b;
+    digester.Sha256Pair(token, Tokens().Token(i + 1), &a, &b);
+    Require(a == reference && b == ReferenceDigest(Tokens().Token(i + 1)), "Sha256Pair");
   }
 }
 
@@ -64,7 +83,7 @@ std::string ValidateRequests(size_t count) {
   return std::string(output.view());
 }
 
-constexpr size_t kRequests = 64;
+constexpr uint32_t kRequests = 64;
 
 void BmDecodeValidateGeneral(benchmark::State& state) {
   const std::string bytes = ValidateRequests(kRequests);
@@ -111,6 +130,39 @@ void CheckDecodeValidate() {
   Require(rest.empty(), "the end of the requests");
 }
 
+// --- decoding a validate_many ---
+
+std::string ValidateManyRequest() {
+  std::vector<uint64_t> indexes(kRequests);
+  std::iota(indexes.begin(), indexes.end(), 0);
+  Output output;
+  MakeTokendDriver(&Tokens())->AppendRequest({.count = kRequests, .indexes = indexes.data()}, 1,
+                                             &output);
+  return std::string(output.view());
+}
+
+void BmDecodeValidateMany(benchmark::State& state) {
+  const std::string bytes = ValidateManyRequest();
+  for (auto _ : state) {
+    const Frame frame = ReadFrame(bytes, {});
+    TokensParams params;
+    benchmark::DoNotOptimize(DecodeTokens(frame.params, {}, &params).ok());
+  }
+  state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(kRequests));
+}
+
+void CheckDecodeValidateMany() {
+  const std::string bytes = ValidateManyRequest();
+  const Frame frame = ReadFrame(bytes, {});
+  TokensParams params;
+  Require(frame.method == "validate_many" && frame.size == bytes.size() &&
+              DecodeTokens(frame.params, {}, &params).ok() && params.tokens.size() == kRequests,
+          "DecodeTokens");
+  for (uint64_t i = 0; i < kRequests; ++i) {
+    Require(params.tokens[i].token == Tokens().Token(i), "a token of DecodeTokens");
+  }
+}
+
 // --- encoding a verdict ---
 
 struct EncodedOwner {
@@ -140,6 +192,16 @@ void BmEncodeVerdict(benchmark::State& state) {
   }
 }
 
+void BmEncodeShortAnswer(benchmark::State& state) {
+  EncodedOwner valid = ValidLookup(3);
+  valid.lookup.owner_encoded = valid.bytes;
+  char out[kShortAnswerBytes];
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(WriteShortAnswer(123456, valid.lookup, out));
+    benchmark::ClobberMemory();
+  }
+}
+
 void CheckEncodeVerdict() {
   EncodedOwner valid = ValidLookup(3);
   valid.lookup.owner_encoded = valid.bytes;
@@ -153,6 +215,11 @@ void CheckEncodeVerdict() {
   WriteVerdict(valid.lookup, &writer);
   const Answer answer = MakeTokendDriver(&Tokens())->Take(out, &window);
   Require(answer.result == Answer::Result::kRight && answer.size == out.size(), "WriteVerdict");
+  char short_answer[kShortAnswerBytes];
+  Require(HasShortAnswer(valid.lookup), "HasShortAnswer");
+  const char* end = WriteShortAnswer(number, valid.lookup, short_answer);
+  Require(std::string_view(short_answer, static_cast<size_t>(end - short_answer)) == out,
+          "WriteShortAnswer");
 }
 
 // --- decoding an insert_many ---
@@ -197,12 +264,16 @@ void CheckDecodeInsertMany() {
 void RegisterBenchmarks(size_t /*tokens_max*/) {
   CheckDigest();
   CheckDecodeValidate();
+  CheckDecodeValidateMany();
   CheckEncodeVerdict();
   CheckDecodeInsertMany();
   benchmark::RegisterBenchmark("Digest/43_bytes", BmDigest);
+  benchmark::RegisterBenchmark("DigestPair/43_bytes", BmDigestPair);
   benchmark::RegisterBenchmark("DecodeValidate/general", BmDecodeValidateGeneral);
   benchmark::RegisterBenchmark("DecodeValidate/fast", BmDecodeValidateFast);
-  benchmark::RegisterBenchmark("EncodeVerdict", BmEncodeVerdict);
+  benchmark::RegisterBenchmark("DecodeValidateMany/64_tokens", BmDecodeValidateMany);
+  benchmark::RegisterBenchmark("EncodeVerdict/general", BmEncodeVerdict);
+  benchmark::RegisterBenchmark("EncodeVerdict/short", BmEncodeShortAnswer);
   benchmark::RegisterBenchmark("DecodeInsertMany", BmDecodeInsertMany);
 }
 

@@ -46,7 +46,7 @@ struct Filled {
       keys.push_back(KeyOf(i));
       Require(PutToken(table.get(), i, keys.back()) == PutResult::kPut, "Put");
     }
-    for (uint64_t i = 0; i < 4096; ++i) missing_keys.push_back(KeyOf(count + i));
+    for (uint64_t i = 0; i < count; ++i) missing_keys.push_back(KeyOf(count + i));
     Check();
   }
 
@@ -117,19 +117,20 @@ void Put(benchmark::State& state, const std::vector<TokenKey>& keys) {
 }  // namespace
 
 void RegisterBenchmarks(size_t tokens_max) {
-  for (size_t count = 1000; count <= tokens_max; count *= count < 10000 ? 10 : 100) {
+  for (const size_t count : DataSetSizes(tokens_max)) {
     // Lives as long as the program: benchmarks run after this.
     static std::vector<std::unique_ptr<Filled>> filled;
     const Filled* data = filled.emplace_back(std::make_unique<Filled>(count)).get();
     const std::string tokens = std::to_string(count) + "_tokens";
     for (const size_t batch : {size_t{1}, size_t{16}, size_t{64}}) {
-      benchmark::RegisterBenchmark(
-          ("Find/" + tokens + "/batch_" + std::to_string(batch)).c_str(),
-          [data, batch](benchmark::State& state) { Find(state, *data->table, data->keys, batch); });
+      const auto add = [&](const char* name, const std::vector<TokenKey>* keys) {
+        benchmark::RegisterBenchmark(
+            (name + tokens + "/batch_" + std::to_string(batch)).c_str(),
+            [=](benchmark::State& state) { Find(state, *data->table, *keys, batch); });
+      };
+      add("Find/", &data->keys);
+      add("FindMissing/", &data->missing_keys);
     }
-    benchmark::RegisterBenchmark(
-        ("FindMissing/" + tokens + "/batch_16").c_str(),
-        [data](benchmark::State& state) { Find(state, *data->table, data->missing_keys, 16); });
     benchmark::RegisterBenchmark(("Put/" + tokens).c_str(),
                                  [data](benchmark::State& state) { Put(state, data->keys); });
   }

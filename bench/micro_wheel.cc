@@ -1,6 +1,11 @@
-// TtlWheel: putting nodes in, moving one, and taking them out when many fall due at once.
+// TtlWheel: putting nodes in, taking them out before their time, moving one, letting time pass, and
+// taking out what falls due.
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
+#include <memory>
+#include <numeric>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -34,6 +39,11 @@ class Wheel {
     return wheel_.Advance(
         now_ms, budget, [this](uint32_t node) { return due_[node]; }, on_due);
   }
+  void Insert(uint32_t node, uint64_t due_ms) {
+    due_[node] = due_ms;
+    wheel_.Insert(node, due_ms);
+  }
+  void Cancel(uint32_t node) { wheel_.Remove(node); }
   void Move(uint32_t node, uint64_t due_ms) {
     wheel_.Remove(node);
     due_[node] = due_ms;
@@ -41,6 +51,12 @@ class Wheel {
   }
   uint64_t due(uint32_t node) const { return due_[node]; }
   size_t size() const { return wheel_.size(); }
+  // Throws if the wheel is not as it should be.
+  void CheckInvariants() const {
+    const size_t seen =
+        wheel_.CheckInvariants([this](uint32_t node) { return due_[node]; }, [](uint32_t) {});
+    Require(seen == wheel_.size(), "how many nodes the wheel holds");
+  }
 
  private:
   std::vector<TtlWheel::Link> links_;
@@ -62,12 +78,62 @@ void Check(size_t count) {
   }
 }
 
-void BmBuild(benchmark::State& state, size_t count) {
+void CheckCancel(size_t count) {
+  Wheel wheel(count);
+  for (uint32_t node = 1; node <= count; node += 2) wheel.Cancel(node);
+  wheel.CheckInvariants();
+  Require(wheel.size() == count / 2, "the size after every other node was cancelled");
+  size_t out = 0;
+  wheel.Advance(kNowMs + kDayMs, count * 10, [&](uint32_t node) {
+    Require(node % 2 == 0, "a cancelled node came out");
+    ++out;
+  });
+  Require(out == count / 2, "a node that was not cancelled did not come out");
+}
+
+void BmInsert(benchmark::State& state, size_t count) {
   for (auto _ : state) {
     const Wheel wheel(count);
     benchmark::DoNotOptimize(wheel.size());
   }
   state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(count));
+}
+
+// All nodes, in no order.
+void BmCancel(benchmark::State& state, size_t count) {
+  std::vector<uint32_t> nodes(count);
+  std::iota(nodes.begin(), nodes.end(), 1);
+  std::shuffle(nodes.begin(), nodes.end(), std::mt19937_64(3));
+  for (auto _ : state) {
+    state.PauseTiming();
+    auto wheel = std::make_unique<Wheel>(count);
+    state.ResumeTiming();
+    for (const uint32_t node : nodes) wheel->Cancel(node);
+    state.PauseTiming();
+    if (wheel->size() != 0) state.SkipWithError("nodes are left");
+    wheel.reset();
+    state.ResumeTiming();
+  }
+  state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(count));
+}
+
+// One millisecond after the other, as time goes by; a node that falls due is put in again for a day
+// later, so that the wheel stays as full as it is.
+void BmTick(benchmark::State& state, size_t count) {
+  Wheel wheel(count);
+  uint64_t now_ms = kNowMs;
+  size_t out = 0;
+  for (auto _ : state) {
+    ++now_ms;
+    wheel.Advance(now_ms, SIZE_MAX, [&](uint32_t node) {
+      wheel.Insert(node, now_ms + kDayMs);
+      ++out;
+    });
+  }
+  wheel.CheckInvariants();
+  if (wheel.size() != count) state.SkipWithError("nodes were lost");
+  state.counters["due_per_tick"] =
+      static_cast<double>(out) / static_cast<double>(state.iterations());
 }
 
 void BmMove(benchmark::State& state, size_t count) {
@@ -98,10 +164,13 @@ void BmDrain(benchmark::State& state, size_t count) {
 }  // namespace
 
 void RegisterBenchmarks(size_t tokens_max) {
-  for (size_t count = 1000; count <= tokens_max; count *= count < 10000 ? 10 : 100) {
+  for (const size_t count : DataSetSizes(tokens_max)) {
     Check(count);
+    CheckCancel(count);
     const std::string nodes = std::to_string(count) + "_nodes";
-    benchmark::RegisterBenchmark(("Build/" + nodes).c_str(), BmBuild, count);
+    benchmark::RegisterBenchmark(("Insert/" + nodes).c_str(), BmInsert, count);
+    benchmark::RegisterBenchmark(("Cancel/" + nodes).c_str(), BmCancel, count);
+    benchmark::RegisterBenchmark(("Tick/" + nodes).c_str(), BmTick, count);
     benchmark::RegisterBenchmark(("Move/" + nodes).c_str(), BmMove, count);
     benchmark::RegisterBenchmark(("Drain/" + nodes).c_str(), BmDrain, count);
   }

@@ -131,9 +131,11 @@ void AddMeasureOptions(Options* options, CLI::App* app) {
   app->add_option("--depth", options->depth, "Requests under way on each connection")
       ->check(CLI::Range(1, 10000))
       ->capture_default_str();
-  app->add_option("--rate", options->rate,
-                  "Open loop: requests a second in all, evenly spaced, and latency counts from "
-                  "when each is due; 0 = closed loop, as fast as answers come")
+  app->add_option(
+         "--rate", options->rate,
+         "Open loop: requests a second in all, evenly spaced, and latency counts from "
+         "when each is due (all that fall due are sent, however late); 0 = closed loop, as "
+         "fast as answers come")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   app->add_option("--seconds", options->seconds, "Measure for so long; 0 = load only")

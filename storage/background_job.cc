@@ -10,12 +10,12 @@ namespace {
 // Rows a step looks at; 512 of them take about a millisecond with their write.
 constexpr size_t kStepRows = 512;
 // Usage is written in the order of its keys, in runs of so many tokens: the closer they lie, the
-// less each costs in RocksDB. Their names take 2 MiB; sorting them, some ten milliseconds.
-constexpr size_t kUsageRun = 64 << 10;
+// less each costs in RocksDB. To sort a run takes a millisecond.
+constexpr size_t kUsageRun = 8192;
 // Of a run, written at a time.
-constexpr size_t kUsageStepRows = 2048;
-// Of ListUsed, which looks at a few thousand slots each: about a millisecond in all.
-constexpr int kUsageCallsPerStep = 16;
+constexpr size_t kUsageStepRows = 256;
+// Of ListUsed, which looks at a few thousand slots each: a quarter of a millisecond in all.
+constexpr int kUsageCallsPerStep = 4;
 
 std::string_view View(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
 

@@ -83,13 +83,10 @@ Status WriteQueue::Push(std::unique_ptr<Submission>& submission) {
 }
 
 std::vector<WriteQueue::Item> WriteQueue::Take(size_t mutations_max, size_t bytes_max,
-                                               uint64_t wait_ms) {
+                                               std::chrono::microseconds wait) {
   std::vector<Item> taken;
   std::unique_lock lock(mutex_);
-  if (wait_ms != 0) {
-    filled_.wait_for(lock, std::chrono::milliseconds(wait_ms),
-                     [this] { return rung_ || !items_.empty(); });
-  }
+  filled_.wait_for(lock, wait, [this] { return rung_ || !items_.empty(); });
   rung_ = false;
   size_t mutations = 0;
   size_t bytes = 0;

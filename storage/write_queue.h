@@ -4,6 +4,7 @@
 // Thread-safe. Lock order: the queue's mutex, then Denials', then a shard's of the table.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -33,9 +34,9 @@ class WriteQueue {
 
   // kBusy: full, and `submission` stays with the caller. Takes it otherwise.
   Status Push(std::unique_ptr<Submission>& submission);
-  // Takes from the front, at least one if there is any, up to the bounds. Waits for `wait_ms` if
-  // there is none and nothing was rung.
-  std::vector<Item> Take(size_t mutations_max, size_t bytes_max, uint64_t wait_ms);
+  // Takes from the front, at least one if there is any, up to the bounds. Waits for `wait` if there
+  // is none and nothing was rung.
+  std::vector<Item> Take(size_t mutations_max, size_t bytes_max, std::chrono::microseconds wait);
   // Wakes Take.
   void Ring();
   Load load() const;

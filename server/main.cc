@@ -1,4 +1,5 @@
 // tokend, the server: settings, logs, signals around a Server.
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 
@@ -43,6 +44,11 @@ sigset_t BlockSignals() {
   return signals;
 }
 
+// Blocks of this size and more are given back to the system when they are freed. Left to itself
+// the C library raises the bound to the size of a memtable's blocks once it has seen one, and keeps
+// the memtables that were flushed: as much as three of them.
+void ReturnLargeBlocks() { mallopt(M_MMAP_THRESHOLD, 256 << 10); }
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -54,6 +60,7 @@ int main(int argc, char** argv) {
     return settings.exit_code;
   }
   const tokend::Config& config = settings.config;
+  ReturnLargeBlocks();
   const sigset_t signals = BlockSignals();
   tokend::Logger log(*tokend::ParseLogLevel(config.log_level), config.log_format == "json"
                                                                    ? tokend::LogFormat::kJson

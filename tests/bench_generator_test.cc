@@ -228,15 +228,29 @@ TEST_F(GeneratorTest, StreamsRunBesideEachOtherUntilTheFirstEnds) {
   EXPECT_EQ(result.streams[1].latency.count(), result.streams[1].answers);
 }
 
-TEST_F(GeneratorTest, ClosedLoopBesideAnOpenOne) {
+TEST_F(GeneratorTest, WhoHasNothingMoreIsNotAskedAgain) {
   const TestServer server([](int fd) { ServeFloor(fd); });
-  uint64_t beside_sent = 0;
-  const NextOperation beside = [&](Operation*) { return ++beside_sent <= 50; };
-  const GeneratorResult result =
-      Run(server, {{.connections = 2, .next = Count(20000)},
-                   {.connections = 1, .depth = 64, .rate = 1e6, .next = beside}});
+  const auto at_most = [](uint64_t count, uint64_t* calls) {
+    return [=](Operation*) { return ++*calls <= count; };
+  };
+  uint64_t calls = 0;
+  uint64_t beside_calls = 0;
+  const GeneratorResult result = Run(
+      server, {{.connections = 3, .next = at_most(20000, &calls)},
+               {.connections = 1, .depth = 64, .rate = 1e6, .next = at_most(50, &beside_calls)}});
   EXPECT_EQ(result.streams[0].answers, 20000u);
-  EXPECT_EQ(beside_sent, 51u) << "who has said that there is no more is not asked again";
+  EXPECT_EQ(calls, 20001u);
+  EXPECT_EQ(beside_calls, 51u);
+}
+
+// Of the second stream something is always due, and under way.
+TEST_F(GeneratorTest, TheFirstStreamsEndIsTheEnd) {
+  const TestServer server([](int fd) { ServeFloor(fd); });
+  const NextOperation beside = [](Operation*) { return true; };
+  const GeneratorResult result = Run(server, {{.connections = 2, .next = Count(2000)},
+                                              {.connections = 2, .rate = 1e9, .next = beside}});
+  EXPECT_EQ(result.streams[0].answers, 2000u);
+  EXPECT_GT(result.streams[1].answers, 0u);
 }
 
 TEST_F(GeneratorTest, CountsFromWhereMeasuringBegins) {
@@ -281,6 +295,7 @@ TEST_F(GeneratorTest, IntervalsSumUpToTheWhole) {
     if (i + 1 < intervals.size()) {
       EXPECT_EQ(intervals[i].end_ns, (i + 1) * 10 * kMs);
     }
+    EXPECT_LE(answers, intervals[i].end_ns * 2 / kMs + 1) << "answered before it was due";
   }
   EXPECT_EQ(answers, 205u);
   EXPECT_EQ(beside_answers, result.streams[1].answers);

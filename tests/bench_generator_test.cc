@@ -44,8 +44,9 @@ class GeneratorTest : public ::testing::Test {
                       const RunOptions& options = {}) {
     return Generator({.address = server.address()}, std::move(streams), driver_.get()).Run(options);
   }
-  StreamResult RunOne(const std::string& address, const StreamOptions& stream) {
-    Generator generator({.address = address, .stall_ms = 500}, {stream}, driver_.get());
+  StreamResult RunOne(const std::string& address, const StreamOptions& stream,
+                      uint64_t stall_ms = 30000) {
+    Generator generator({.address = address, .stall_ms = stall_ms}, {stream}, driver_.get());
     const GeneratorResult result = generator.Run();
     EXPECT_GT(result.elapsed_ns, 0u);
     return result.streams.front();
@@ -124,7 +125,7 @@ TEST_F(GeneratorTest, GivesUpOnAServerThatIsSilent) {
   for (const double rate : {0.0, 1e6}) {
     sent_ = 0;
     EXPECT_THAT(
-        [&] { RunOne(server.address(), {.connections = 1, .rate = rate, .next = Count(1)}); },
+        [&] { RunOne(server.address(), {.connections = 1, .rate = rate, .next = Count(1)}, 300); },
         ThrowsMessage<std::runtime_error>(HasSubstr("no answer")));
   }
 }

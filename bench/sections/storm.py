@@ -61,11 +61,13 @@ class Storm(section.Section):
         loader = section.closed_loop(run, p)
         data = {}
         for name in run.wanted("tokend", "redis", "memcached"):
+            rounds = p["rounds"] if name == "tokend" else p["peer_rounds"]
+            if rounds == 0:
+                continue
             server = section.start_loaded(
                 run, loader, name, flags=["--usage-flush-interval-ms", str(1000 * USAGE_SECONDS)]
                 if name == "tokend" else [])
             server.usage = Usage(server)
-            rounds = p["rounds"] if name == "tokend" else p["peer_rounds"]
             data[name] = []
             for number in range(rounds):
                 data[name].append(self._round(gen, loader, server, p, number))

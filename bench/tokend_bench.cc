@@ -43,6 +43,7 @@ struct Options {
   double seconds = 5;
   double warmup_seconds = 0.5;
   uint64_t first = 0;
+  bool distinct_owners = false;
   uint64_t keys = 1000000;
   uint64_t seed = 1;
   uint64_t expires_base_ms = 0;
@@ -99,6 +100,9 @@ void AddTokenOptions(Options* options, CLI::App* app) {
   app->add_option("--first", options->first, "The number of the first of them")
       ->check(CLI::Range(uint64_t{0}, kTokensMax))
       ->capture_default_str();
+  app->add_flag("--distinct-owners", options->distinct_owners,
+                "Each stored token has an owner of its own, not one of 100,000; takes 32 bytes of "
+                "this program's memory a token");
   app->add_option("--seed", options->seed, "Which tokens, and the order they are asked in")
       ->capture_default_str();
   CLI::Option* base = app->add_option(
@@ -384,7 +388,8 @@ uint64_t CountWrong(const GeneratorResult& result) {
 
 int Run(const Options& options) {
   Check(options);
-  const TokenSpace tokens(options.seed, ExpiryOf(options));
+  const TokenSpace tokens(options.seed, ExpiryOf(options),
+                          options.distinct_owners ? options.keys : 0);
   const std::unique_ptr<Driver> driver = MakeDriver(options.protocol, &tokens, options.expectation);
   nlohmann::json json;
   uint64_t wrong = 0;

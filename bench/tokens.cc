@@ -34,14 +34,16 @@ void WriteTenCharacters(uint64_t random, char* out) {
 
 }  // namespace
 
-TokenSpace::TokenSpace(uint64_t seed, const ExpiryRange& expiry)
+TokenSpace::TokenSpace(uint64_t seed, const ExpiryRange& expiry, uint64_t distinct_owners)
     : expiry_seed_(Mix(seed, 0)),
       owner_seed_(Mix(seed, 1)),
       scope_seed_(Mix(seed, 2)),
       token_seeds_{Mix(seed, 3), Mix(seed, 4), Mix(seed, 5), Mix(seed, 6)},
-      expiry_(expiry) {
-  owners_.reserve(kOwnersMax);
-  for (uint64_t i = 0; i < kOwnersMax; ++i) {
+      expiry_(expiry),
+      are_owners_distinct_(distinct_owners != 0) {
+  const uint64_t owners = are_owners_distinct_ ? distinct_owners : kOwnersMax;
+  owners_.reserve(owners);
+  for (uint64_t i = 0; i < owners; ++i) {
     char characters[20];
     WriteTenCharacters(Mix(~owner_seed_, 2 * i), characters);
     WriteTenCharacters(Mix(~owner_seed_, 2 * i + 1), characters + 10);

@@ -44,7 +44,8 @@ struct ExpiryRange {
 
 class TokenSpace {
  public:
-  TokenSpace(uint64_t seed, const ExpiryRange& expiry);
+  // `distinct_owners`, unless 0: so many tokens in a row have an owner of their own each.
+  TokenSpace(uint64_t seed, const ExpiryRange& expiry, uint64_t distinct_owners = 0);
   TokenSpace(uint64_t seed, uint64_t expires_base_ms)
       : TokenSpace(seed, ExpiryRange::DayAfter(expires_base_ms)) {}
 
@@ -56,7 +57,7 @@ class TokenSpace {
     return expiry_.from_ms + Mix(expiry_seed_, index) % expiry_.spread_ms;
   }
   std::string_view Owner(uint64_t index) const {
-    return owners_[Mix(owner_seed_, index) % kOwnersMax];
+    return owners_[(are_owners_distinct_ ? index : Mix(owner_seed_, index)) % owners_.size()];
   }
   const std::vector<std::string>& Scopes(uint64_t index) const { return scopes_[ScopeSet(index)]; }
   // The same as one encoded MessagePack array.
@@ -69,6 +70,7 @@ class TokenSpace {
   uint64_t expiry_seed_, owner_seed_, scope_seed_;
   std::array<uint64_t, 4> token_seeds_;
   ExpiryRange expiry_;
+  bool are_owners_distinct_;
   std::vector<std::string> owners_;
   std::array<std::vector<std::string>, kScopeSets> scopes_;
   std::array<std::string, kScopeSets> scopes_encoded_;

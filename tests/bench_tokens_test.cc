@@ -37,6 +37,15 @@ TEST(TokenSpaceTest, IsAFunctionOfSeedAndIndex) {
   }
 }
 
+TEST(TokenSpaceTest, OwnersMayBeDistinct) {
+  constexpr uint64_t kTokens = 30000;
+  const TokenSpace space(3, ExpiryRange::DayAfter(kBaseMs), kTokens);
+  std::set<std::string_view> owners;
+  for (uint64_t i = 0; i < kTokens; ++i) owners.insert(space.Owner(12345 + i));
+  EXPECT_EQ(owners.size(), kTokens);
+  EXPECT_THAT(space.Owner(0).size(), AllOf(Ge(8u), Le(12u)));
+}
+
 TEST(TokenSpaceTest, OwnersScopesAndExpiriesAreWithinTheirRanges) {
   const TokenSpace space(3, kBaseMs);
   std::set<std::string_view> owners;

@@ -99,10 +99,8 @@ Database::~Database() {
 
 Status Database::Open(const DatabaseOptions& options, std::unique_ptr<Database>* database) {
   rocksdb::Env* env = options.env != nullptr ? options.env : rocksdb::Env::Default();
-  // Flushes and compactions give way to answers.
-  for (const auto pool : {rocksdb::Env::Priority::LOW, rocksdb::Env::Priority::HIGH}) {
-    (void)env->LowerThreadPoolCPUPriority(pool, rocksdb::CpuPriority::kLow);
-  }
+  // Compactions give way to answers. Flushes do not: on a busy machine writes would wait for them.
+  (void)env->LowerThreadPoolCPUPriority(rocksdb::Env::Priority::LOW, rocksdb::CpuPriority::kLow);
   const std::string path = options.data_dir + "/db";
   if (const auto made = env->CreateDirIfMissing(options.data_dir); !made.ok()) {
     return {ErrorCode::kInternal, "cannot make data directory " + options.data_dir + ": " +

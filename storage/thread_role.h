@@ -6,7 +6,7 @@ namespace tokend {
 
 enum class ThreadRole {
   kServing,     // somebody waits for it
-  kBackground,  // gives way to those that serve: memory made ready, files merged, disk queries
+  kBackground,  // gives way to those that serve
 };
 
 // Called by the thread itself when it begins. `name`: at most 15 characters. A priority that the

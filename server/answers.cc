@@ -89,10 +89,7 @@ bool HasShortAnswer(const Lookup& lookup) {
              kShortAnswerBytes - kShortAnswerRest;
 }
 
-char* WriteShortAnswer(uint32_t msgid, const Lookup& lookup, char* out) {
-  out = Put(kResponseHead, out);
-  out = PutUint(msgid, out);
-  *out++ = kNil;
+char* WriteShortVerdict(const Lookup& lookup, char* out) {
   if (lookup.verdict != Verdict::kValid) return Put(Encoded(lookup.verdict), out);
   out = Put(kValidHead, out);
   if (lookup.expires_at_ms == kNever) {
@@ -102,6 +99,13 @@ char* WriteShortAnswer(uint32_t msgid, const Lookup& lookup, char* out) {
   }
   out = Put(lookup.owner_encoded, out);
   return Put(lookup.scopes_encoded, out);
+}
+
+char* WriteShortAnswer(uint32_t msgid, const Lookup& lookup, char* out) {
+  out = Put(kResponseHead, out);
+  out = PutUint(msgid, out);
+  *out++ = kNil;
+  return WriteShortVerdict(lookup, out);
 }
 
 void WriteDiskVerdict(const Store::DiskVerdict& verdict, msgpack_io::Writer* out) {

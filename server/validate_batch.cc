@@ -220,8 +220,27 @@ class ValidateBatch::Answerer {
     }
     connection_->Answer(request.tag, [&](msgpack_io::Writer& out) {
       if (request.is_many) out.ArrayHeader(static_cast<uint32_t>(lookups.size()));
-      for (const Lookup& lookup : lookups) WriteVerdict(lookup, &out);
+      WriteVerdicts(lookups, out);
     });
+  }
+
+  void WriteVerdicts(std::span<const Lookup> lookups, msgpack_io::Writer& out) {
+    char* const begin = bytes_.data();
+    char* end = begin;
+    const auto hand_over = [&] {
+      out.Raw({begin, static_cast<size_t>(end - begin)});
+      end = begin;
+    };
+    for (const Lookup& lookup : lookups) {
+      if (HasShortAnswer(lookup)) {
+        if (begin + bytes_.size() - end < ptrdiff_t{kShortAnswerBytes}) hand_over();
+        end = WriteShortVerdict(lookup, end);
+      } else {
+        hand_over();
+        WriteVerdict(lookup, &out);
+      }
+    }
+    hand_over();
   }
 
   Dispatcher& dispatcher_;

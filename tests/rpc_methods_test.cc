@@ -203,6 +203,22 @@ TEST_F(RpcMethodsTest, ValidateManyAnswersInOrder) {
   ExpectError("validate_many", Json::array(), "bad_params", "tokens");
 }
 
+TEST_F(RpcMethodsTest, ManyVerdictsAreEachWhatValidateSays) {
+  // Names short and long by turns, far more in all than is put together at once.
+  std::vector<std::string> tokens;
+  Json expected = Json::array();
+  for (size_t i = 0; i < 300; ++i) {
+    tokens.push_back("token " + std::to_string(i));
+    if (i % 7 != 3) {
+      Insert({{"token", tokens.back()},
+              {"owner", std::string(1 + i * 37 % 250, 'o')},
+              {"scopes", {"read", std::string(1 + i % 60, 's')}}});
+    }
+    expected.push_back(Must("validate", {tokens.back()}));
+  }
+  EXPECT_EQ(Must("validate_many", {tokens}), expected);
+}
+
 TEST_F(RpcMethodsTest, ValidateManyTakesTenThousand) {
   Insert({{"token", "t0"}});
   Json tokens = Json::array();

@@ -53,10 +53,19 @@ class RowTreeMemtable final : public rocksdb::MemTableRep {
     return new (arena->AllocateAligned(sizeof(RowIterator), 0, nullptr)) RowIterator(*this);
   }
 
+  // RocksDB's look-up of a key takes its iterator from here, without an arena, and in some versions
+  // never deletes it. So it is the thread's: made anew each time, in the same place, and deleting
+  // it does nothing.
+  Iterator* GetDynamicPrefixIterator(rocksdb::Arena* arena) override {
+    if (arena != nullptr) return GetIterator(arena);
+    alignas(LookupIterator) thread_local char place[sizeof(LookupIterator)];
+    return new (place) LookupIterator(*this);
+  }
+
  private:
   // Stays at its row whatever is inserted: a place in the tree is good until then, and looked for
   // again afterwards.
-  class RowIterator final : public Iterator {
+  class RowIterator : public Iterator {
    public:
     explicit RowIterator(const RowTreeMemtable& memtable) : memtable_(memtable) {}
 
@@ -109,6 +118,13 @@ class RowTreeMemtable final : public rocksdb::MemTableRep {
     RowTree::Position position_;
     uint64_t inserts_ = 0;  // when position_ was found
     const char* row_ = nullptr;
+  };
+
+  class LookupIterator final : public RowIterator {
+   public:
+    using RowIterator::RowIterator;
+    static void* operator new(size_t, void* place) { return place; }
+    static void operator delete(void*) {}
   };
 
   const KeyComparator& compare() const { return tree_.comparator(); }

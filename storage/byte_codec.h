@@ -2,7 +2,9 @@
 // big-endian integers where byte order is sort order.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -30,6 +32,13 @@ inline uint64_t GetBigEndian(std::string_view from, size_t bytes) {
   uint64_t value = 0;
   for (size_t i = 0; i < bytes; ++i) value = value << 8 | static_cast<uint8_t>(from[i]);
   return value;
+}
+
+// The first eight bytes as a number that compares as they do, zeros for what is missing.
+inline uint64_t HeadOf(std::string_view bytes) {
+  uint64_t head = 0;
+  std::memcpy(&head, bytes.data(), std::min(bytes.size(), sizeof head));
+  return __builtin_bswap64(head);
 }
 
 // Takes values off the front of `bytes`; every call is false once one has failed.

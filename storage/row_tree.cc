@@ -2,22 +2,17 @@
 
 #include <algorithm>
 #include <cassert>
-#include <cstring>
 #include <new>
+#include <string_view>
 #include <utility>
+
+#include "storage/byte_codec.h"
 
 namespace tokend {
 namespace {
 
 // What follows the user key in an internal one: sequence number and type.
 constexpr size_t kSequenceBytes = 8;
-
-// Big-endian, zeros behind the end.
-uint64_t LoadHead(const char* bytes, size_t size) {
-  uint64_t word = 0;
-  std::memcpy(&word, bytes, std::min<size_t>(size, sizeof word));
-  return __builtin_bswap64(word);
-}
 
 template <typename Array>
 void OpenGap(Array* array, uint32_t count, uint32_t index) {
@@ -42,10 +37,9 @@ T* RowTree::New() {
 
 RowTree::Head RowTree::HeadOf(const rocksdb::Slice& internal_key) {
   assert(internal_key.size() >= kSequenceBytes);
-  const size_t size = internal_key.size() - kSequenceBytes;
-  const uint64_t high = LoadHead(internal_key.data(), size);
-  const uint64_t low = size > 8 ? LoadHead(internal_key.data() + 8, size - 8) : 0;
-  return Head{high} << 64 | low;
+  const std::string_view key(internal_key.data(), internal_key.size() - kSequenceBytes);
+  const uint64_t low = key.size() > 8 ? tokend::HeadOf(key.substr(8)) : 0;
+  return Head{tokend::HeadOf(key)} << 64 | low;
 }
 
 RowTree::Target RowTree::TargetOf(Row row) const {

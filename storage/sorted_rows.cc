@@ -1,19 +1,10 @@
 #include "storage/sorted_rows.h"
 
 #include <algorithm>
-#include <cstring>
+
+#include "storage/byte_codec.h"
 
 namespace tokend {
-namespace {
-
-// Compares as the bytes do: big-endian, and what is missing counts as the least.
-uint64_t HeadOf(std::string_view key) {
-  uint64_t head = 0;
-  std::memcpy(&head, key.data(), std::min(key.size(), sizeof head));
-  return __builtin_bswap64(head);
-}
-
-}  // namespace
 
 void SortedRows::Add(Database::Family family, Kind kind, std::string_view key,
                      std::string_view value) {

@@ -141,7 +141,17 @@ std::string ValidateManyRequest() {
   return std::string(output.view());
 }
 
-void BmDecodeValidateMany(benchmark::State& state) {
+void BmDecodeValidateManyFast(benchmark::State& state) {
+  const std::string bytes = ValidateManyRequest();
+  ValidateManyFrame frame;
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(ReadValidateManyFrame(bytes, &frame));
+    benchmark::DoNotOptimize(frame);
+  }
+  state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(kRequests));
+}
+
+void BmDecodeValidateManyGeneral(benchmark::State& state) {
   const std::string bytes = ValidateManyRequest();
   for (auto _ : state) {
     const Frame frame = ReadFrame(bytes, {});
@@ -158,8 +168,13 @@ void CheckDecodeValidateMany() {
   Require(frame.method == "validate_many" && frame.size == bytes.size() &&
               DecodeTokens(frame.params, {}, &params).ok() && params.tokens.size() == kRequests,
           "DecodeTokens");
+  ValidateManyFrame fast;
+  Require(ReadValidateManyFrame(bytes, &fast) == bytes.size() && fast.msgid == frame.msgid &&
+              fast.tokens.size() == kRequests,
+          "ReadValidateManyFrame");
   for (uint64_t i = 0; i < kRequests; ++i) {
     Require(params.tokens[i].token == Tokens().Token(i), "a token of DecodeTokens");
+    Require(fast.tokens[i] == Tokens().Token(i), "a token of ReadValidateManyFrame");
   }
 }
 
@@ -271,7 +286,8 @@ void RegisterBenchmarks(size_t /*tokens_max*/) {
   benchmark::RegisterBenchmark("DigestPair/43_bytes", BmDigestPair);
   benchmark::RegisterBenchmark("DecodeValidate/general", BmDecodeValidateGeneral);
   benchmark::RegisterBenchmark("DecodeValidate/fast", BmDecodeValidateFast);
-  benchmark::RegisterBenchmark("DecodeValidateMany/64_tokens", BmDecodeValidateMany);
+  benchmark::RegisterBenchmark("DecodeValidateMany/64_tokens/general", BmDecodeValidateManyGeneral);
+  benchmark::RegisterBenchmark("DecodeValidateMany/64_tokens/fast", BmDecodeValidateManyFast);
   benchmark::RegisterBenchmark("EncodeVerdict/general", BmEncodeVerdict);
   benchmark::RegisterBenchmark("EncodeVerdict/short", BmEncodeShortAnswer);
   benchmark::RegisterBenchmark("DecodeInsertMany", BmDecodeInsertMany);

@@ -20,18 +20,33 @@ Dispatcher::Dispatcher(Loop& loop, ServerContext& server)
     : loop_(loop),
       server_(server),
       validate_(FindMethod("validate")),
+      validate_many_(FindMethod("validate_many")),
       namespaces_(server.store),
       reader_(server.store.table()) {}
 
 size_t Dispatcher::TryValidate(RpcConnection& connection, std::string_view bytes) {
   ValidateFrame& frame = frame_;
   const size_t size = ReadValidateFrame(bytes, &frame);
-  if (size == 0) return 0;
+  if (size == 0) return TryValidateMany(connection, bytes);
   const NamespaceInfo* space =
       frame.has_namespace ? namespaces_.Find(frame.namespace_name) : namespaces_.Default();
   if (space == nullptr) return 0;
   ++taken_;
   batch_.Add(connection, {frame.msgid, false, validate_}, *space, frame.token);
+  return size;
+}
+
+size_t Dispatcher::TryValidateMany(RpcConnection& connection, std::string_view bytes) {
+  ValidateManyFrame& frame = many_frame_;
+  const size_t size = ReadValidateManyFrame(bytes, &frame);
+  if (size == 0 || frame.tokens.size() > server_.limits.many_max) return 0;
+  const NamespaceInfo* space =
+      frame.has_namespace ? namespaces_.Find(frame.namespace_name) : namespaces_.Default();
+  if (space == nullptr) return 0;
+  loop_.counters().requests.Add();
+  loop_.counters().methods[MethodIndex(*validate_many_)].Add();
+  batch_.AddMany(connection, {frame.msgid, false, validate_many_}, frame.tokens.size());
+  for (const std::string_view token : frame.tokens) batch_.AddLookup(*space, token);
   return size;
 }
 

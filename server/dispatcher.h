@@ -85,8 +85,8 @@ class Dispatcher {
   Dispatcher(Loop& loop, ServerContext& server);
 
   void Begin() { namespaces_.Refresh(); }
-  // Gathers the validate at the front of `bytes` if it has the common form, and gives its size;
-  // else 0, and ReadFrame must see to it.
+  // Gathers the validate or validate_many at the front of `bytes` if it has the common form, and
+  // gives its size; else 0, and ReadFrame must see to it.
   size_t TryValidate(RpcConnection& connection, std::string_view bytes);
   // A request or a notification.
   void Dispatch(RpcConnection& connection, const Frame& frame);
@@ -111,15 +111,20 @@ class Dispatcher {
   void NotificationFailed(const Method* method, const Status& error);
 
  private:
+  size_t TryValidateMany(RpcConnection& connection, std::string_view bytes);
+
   Loop& loop_;
   ServerContext& server_;
   const Method* const validate_;
+  const Method* const validate_many_;
   NamespaceCache namespaces_;
   Digester digester_;
   TableReader reader_;
   ValidateBatch batch_;
-  uint64_t taken_ = 0;   // by TryValidate and not counted yet
-  ValidateFrame frame_;  // of the last validate: to make a new one takes as long as to read it
+  uint64_t taken_ = 0;  // validates that TryValidate took and that are not counted yet
+  // Of the last ones: to make a new one takes as long as to read it.
+  ValidateFrame frame_;
+  ValidateManyFrame many_frame_;
   TokensParams tokens_params_;
   LogLimiter log_limiter_;
 };

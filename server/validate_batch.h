@@ -34,13 +34,17 @@ class ValidateBatch {
     AddRequest(connection, tag, count, true);
   }
   void AddLookup(const NamespaceInfo& space, const TokenRef& token) {
-    Lookup& lookup = lookups_.emplace_back();
-    lookup.namespace_id = space.id;
     if (token.is_key) {
+      Lookup& lookup = lookups_.emplace_back();
+      lookup.namespace_id = space.id;
       lookup.key = token.key;
     } else {
-      undigested_.push_back({DigestedPart(space.scheme, token.token), lookups_.size() - 1});
+      AddLookup(space, token.token);
     }
+  }
+  void AddLookup(const NamespaceInfo& space, std::string_view token) {
+    lookups_.emplace_back().namespace_id = space.id;
+    undigested_.push_back({DigestedPart(space.scheme, token), lookups_.size() - 1});
   }
 
   bool empty() const { return requests_.empty(); }

@@ -5,11 +5,9 @@
 namespace tokend {
 namespace {
 
-constexpr uint8_t kMethodHead = 0xa8;  // a fixstr of eight bytes
-constexpr char kMethod[] = "validate";
-constexpr size_t kMethodBytes = 8;
-// What every such request has at least: two heads, msgid, method, the params' head and the token's.
-constexpr size_t kFixedBytes = 2 + 1 + 1 + kMethodBytes + 1 + 1;
+// A fixstr each, with its head.
+constexpr std::string_view kValidate = "\xa8validate";
+constexpr std::string_view kValidateMany = "\xadvalidate_many";
 
 uint32_t LoadBigEndian(const char* from) {
   uint32_t value;
@@ -48,6 +46,32 @@ class Cursor {
   const uint8_t* end_;
 };
 
+// Reads what comes before the first parameter, and steps over it: gives its size, 0 if it is
+// anything else. One byte at least follows.
+size_t ReadHeads(std::string_view bytes, std::string_view method, uint32_t* msgid,
+                 bool* has_namespace) {
+  // Two heads, msgid, method, the params' head and what follows.
+  const size_t size_min = 2 + 1 + method.size() + 1 + 1;
+  const char* const data = bytes.data();
+  if (bytes.size() < size_min || data[0] != '\x94' || data[1] != '\x00') return 0;
+  size_t pos = 3;
+  const auto lead = static_cast<uint8_t>(data[2]);
+  if (lead <= 0x7f) {
+    *msgid = lead;
+  } else {
+    const uint32_t wide = lead - 0xccu;  // 2^wide bytes follow
+    if (wide > 2 || bytes.size() < size_min + (size_t{1} << wide)) return 0;
+    *msgid = LoadBigEndian(data + pos) >> (32 - (8u << wide));
+    pos += size_t{1} << wide;
+  }
+  if (std::memcmp(data + pos, method.data(), method.size()) != 0) return 0;
+  pos += method.size();
+  const auto params = static_cast<uint8_t>(data[pos]);
+  if (params != 0x91 && params != 0x92) return 0;
+  *has_namespace = params == 0x92;
+  return pos + 1;
+}
+
 bool ReadToken(Cursor& in, TokenRef* token) {
   uint32_t head, size;
   if (!in.Number(1, &head)) return false;
@@ -74,6 +98,29 @@ bool ReadToken(Cursor& in, TokenRef* token) {
   return size >= 1 && size <= kTokenBytesMax && in.Bytes(size, &token->token);
 }
 
+bool ReadShortToken(Cursor& in, std::string_view* token) {
+  uint32_t head, size;
+  if (!in.Number(1, &head)) return false;
+  if (head == 0xd9 || head == 0xc4) {  // str 8, bin 8
+    if (!in.Number(1, &size)) return false;
+  } else if (head >= 0xa0 && head <= 0xbf) {
+    size = head & 0x1f;
+  } else {
+    return false;
+  }
+  return size >= 1 && in.Bytes(size, token);
+}
+
+bool ReadCount(Cursor& in, uint32_t* count) {
+  uint32_t head;
+  if (!in.Number(1, &head)) return false;
+  if (head >= 0x90 && head <= 0x9f) {
+    *count = head & 0xf;
+    return true;
+  }
+  return head == 0xdc && in.Number(2, count) && *count <= kValidateManyFrameTokensMax;
+}
+
 bool ReadNamespace(Cursor& in, std::string_view* name) {
   uint32_t head, size;
   if (!in.Number(1, &head)) return false;
@@ -90,28 +137,24 @@ bool ReadNamespace(Cursor& in, std::string_view* name) {
 }  // namespace
 
 size_t ReadValidateFrame(std::string_view bytes, ValidateFrame* frame) {
-  const char* const data = bytes.data();
-  if (bytes.size() < kFixedBytes || data[0] != '\x94' || data[1] != '\x00') return 0;
-  size_t pos = 3;
-  const auto lead = static_cast<uint8_t>(data[2]);
-  if (lead <= 0x7f) {
-    frame->msgid = lead;
-  } else {
-    const uint32_t wide = lead - 0xccu;  // 2^wide bytes follow
-    if (wide > 2 || bytes.size() < kFixedBytes + (size_t{1} << wide)) return 0;
-    frame->msgid = LoadBigEndian(data + pos) >> (32 - (8u << wide));
-    pos += size_t{1} << wide;
-  }
-  if (static_cast<uint8_t>(data[pos]) != kMethodHead ||
-      std::memcmp(data + pos + 1, kMethod, kMethodBytes) != 0) {
-    return 0;
-  }
-  pos += 1 + kMethodBytes;
-  const auto params = static_cast<uint8_t>(data[pos++]);
-  if (params != 0x91 && params != 0x92) return 0;
+  const size_t pos = ReadHeads(bytes, kValidate, &frame->msgid, &frame->has_namespace);
+  if (pos == 0) return 0;
   Cursor in(bytes.substr(pos));
   if (!ReadToken(in, &frame->token)) return 0;
-  frame->has_namespace = params == 0x92;
+  if (frame->has_namespace && !ReadNamespace(in, &frame->namespace_name)) return 0;
+  return pos + in.position();
+}
+
+size_t ReadValidateManyFrame(std::string_view bytes, ValidateManyFrame* frame) {
+  const size_t pos = ReadHeads(bytes, kValidateMany, &frame->msgid, &frame->has_namespace);
+  if (pos == 0) return 0;
+  Cursor in(bytes.substr(pos));
+  uint32_t count;
+  if (!ReadCount(in, &count)) return 0;
+  frame->tokens.resize(count);
+  for (std::string_view& token : frame->tokens) {
+    if (!ReadShortToken(in, &token)) return 0;
+  }
   if (frame->has_namespace && !ReadNamespace(in, &frame->namespace_name)) return 0;
   return pos + in.position();
 }

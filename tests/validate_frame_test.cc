@@ -1,4 +1,4 @@
-// The direct decoder of validate takes only what the general one takes, and with the same outcome.
+// The direct decoders take only what the general ones take, and with the same outcome.
 #include "server/validate_frame.h"
 
 #include <gtest/gtest.h>
@@ -14,6 +14,7 @@ namespace tokend {
 namespace {
 
 using testing::Arr;
+using testing::ArrOf;
 using testing::Bin;
 using testing::ExactBytes;
 using testing::Ext;
@@ -44,19 +45,68 @@ std::vector<std::string> CommonForms() {
   return forms;
 }
 
+std::string ManyMessage(uint64_t msgid, const std::string& params) {
+  return Arr({Uint(0), Uint(msgid), Str("validate_many"), params});
+}
+
+std::vector<std::string> CommonFormsOfMany() {
+  std::vector<std::string> forms;
+  for (const uint64_t msgid : {0ull, 127ull, 128ull, 65535ull, 4294967295ull}) {
+    forms.push_back(ManyMessage(msgid, Arr({Arr({Str("token")})})));
+  }
+  for (const size_t size : {1, 31, 32, 255}) {
+    forms.push_back(ManyMessage(7, Arr({Arr({Str(std::string(size, 't')), Str("other")})})));
+    forms.push_back(ManyMessage(7, Arr({Arr({Str("other"), Bin(std::string(size, '\xff'))})})));
+  }
+  for (const uint32_t count : {0, 1, 15, 16, 64, 256}) {
+    const std::string tokens = ArrOf(count, Str("token"));
+    forms.push_back(ManyMessage(7, Arr({tokens})));
+    forms.push_back(ManyMessage(7, Arr({tokens, Str("default")})));
+  }
+  forms.push_back(ManyMessage(7, Arr({Arr({Str("token")}), Str(std::string(255, 'n'))})));
+  return forms;
+}
+
+// Reads the message in the general way: its params, if it is a request of that method and size.
+std::string_view ParamsOf(std::string_view bytes, std::string_view method, size_t size,
+                          uint32_t msgid) {
+  EXPECT_LE(size, bytes.size());
+  const Frame frame = ReadFrame(bytes, RpcLimits());
+  EXPECT_EQ(frame.result, FrameResult::kRequest);
+  EXPECT_EQ(frame.size, size);
+  EXPECT_EQ(frame.msgid, msgid);
+  EXPECT_EQ(frame.method, method);
+  return frame.params;
+}
+
+void ExpectAgreementOfMany(std::string_view bytes) {
+  ValidateManyFrame direct;
+  const size_t size = ReadValidateManyFrame(bytes, &direct);
+  if (size == 0) return;
+  TokensParams params;
+  const Status status =
+      DecodeTokens(ParamsOf(bytes, "validate_many", size, direct.msgid), RpcLimits(), &params);
+  if (!status.ok()) {
+    // Only a namespace that cannot exist.
+    EXPECT_TRUE(status.message().starts_with("namespace")) << status.message();
+    return;
+  }
+  EXPECT_EQ(params.namespace_name,
+            direct.has_namespace ? direct.namespace_name : kDefaultNamespace);
+  ASSERT_EQ(params.tokens.size(), direct.tokens.size());
+  for (size_t i = 0; i < params.tokens.size(); ++i) {
+    EXPECT_FALSE(params.tokens[i].is_key);
+    EXPECT_EQ(params.tokens[i].token, direct.tokens[i]);
+  }
+}
+
 // If the direct decoder takes the bytes, the general one must, and to the same end.
 void ExpectAgreement(std::string_view bytes) {
   ValidateFrame direct;
   const size_t size = ReadValidateFrame(bytes, &direct);
   if (size == 0) return;
-  ASSERT_LE(size, bytes.size());
-  const Frame frame = ReadFrame(bytes, RpcLimits());
-  ASSERT_EQ(frame.result, FrameResult::kRequest);
-  EXPECT_EQ(frame.size, size);
-  EXPECT_EQ(frame.msgid, direct.msgid);
-  EXPECT_EQ(frame.method, "validate");
   TokenParams params;
-  const Status status = DecodeToken(frame.params, &params);
+  const Status status = DecodeToken(ParamsOf(bytes, "validate", size, direct.msgid), &params);
   if (!status.ok()) {
     // Only a namespace that cannot exist.
     EXPECT_TRUE(status.message().starts_with("namespace")) << status.message();
@@ -82,10 +132,26 @@ TEST(ValidateFrameTest, TakesTheCommonForms) {
   }
 }
 
+TEST(ValidateFrameTest, TakesTheCommonFormsOfMany) {
+  ValidateManyFrame frame;  // one for all: what the last one left must not show
+  for (const std::string& form : CommonFormsOfMany()) {
+    const ExactBytes bytes(form);
+    EXPECT_EQ(ReadValidateManyFrame(bytes.view(), &frame), form.size());
+    ExpectAgreementOfMany(bytes.view());
+  }
+  const std::string largest = ManyMessage(
+      UINT32_MAX, Arr({ArrOf(256, Str(std::string(255, 't'))), Str(std::string(255, 'n'))}));
+  EXPECT_EQ(ReadValidateManyFrame(largest, &frame), largest.size());
+  EXPECT_LE(largest.size(), kValidateFrameBytesMax);
+}
+
 TEST(ValidateFrameTest, LeavesWhatFollowsAlone) {
   const std::string first = Message(1, Arr({Str("one")}));
   ValidateFrame frame;
   EXPECT_EQ(ReadValidateFrame(first + first, &frame), first.size());
+  const std::string many = ManyMessage(1, Arr({Arr({Str("one")})}));
+  ValidateManyFrame many_frame;
+  EXPECT_EQ(ReadValidateManyFrame(many + first, &many_frame), many.size());
 }
 
 TEST(ValidateFrameTest, TakesNothingThatIsCutAtAnyByte) {
@@ -95,6 +161,13 @@ TEST(ValidateFrameTest, TakesNothingThatIsCutAtAnyByte) {
       const ExactBytes cut(std::string_view(form).substr(0, size));
       ValidateFrame frame;
       EXPECT_EQ(ReadValidateFrame(cut.view(), &frame), 0u) << "of " << form.size() << ": " << size;
+    }
+  }
+  for (const std::string& form : CommonFormsOfMany()) {
+    for (size_t size = 0; size < form.size(); ++size) {
+      const ExactBytes cut(std::string_view(form).substr(0, size));
+      ValidateManyFrame frame;
+      EXPECT_EQ(ReadValidateManyFrame(cut.view(), &frame), 0u) << form.size() << ": " << size;
     }
   }
 }
@@ -120,6 +193,24 @@ TEST(ValidateFrameTest, LeavesOtherFormsToTheGeneralDecoder) {
     ValidateFrame frame;
     EXPECT_EQ(ReadValidateFrame(bytes, &frame), 0u);
   }
+  const std::string other_many[] = {
+      Message(1, Arr({Str("a")})),
+      Arr({Uint(2), Str("validate_many"), Arr({Arr({Str("a")})})}),
+      ManyMessage(1, Arr({})),
+      ManyMessage(1, Arr({Str("a")})),
+      ManyMessage(1, Arr({Nil()})),
+      ManyMessage(1, Arr({Arr({Str("")})})),
+      ManyMessage(1, Arr({Arr({Str("a"), Uint(5)})})),
+      ManyMessage(1, Arr({Arr({Str(std::string(256, 't'))})})),
+      ManyMessage(1, Arr({Arr({Ext(1, std::string(32, 'k'))})})),
+      ManyMessage(1, Arr({ArrOf(257, Str("a"))})),
+      ManyMessage(1, Arr({Arr({Str("a")}), Nil()})),
+      ManyMessage(1, Arr({Arr({Str("a")}), Str("ns"), Nil()})),
+  };
+  for (const std::string& bytes : other_many) {
+    ValidateManyFrame frame;
+    EXPECT_EQ(ReadValidateManyFrame(bytes, &frame), 0u);
+  }
 }
 
 TEST(ValidateFrameTest, AgreesWithTheGeneralDecoderOnDamagedMessages) {
@@ -127,6 +218,7 @@ TEST(ValidateFrameTest, AgreesWithTheGeneralDecoderOnDamagedMessages) {
   SCOPED_TRACE(seed);
   std::mt19937 random(seed);
   std::vector<std::string> forms = CommonForms();
+  for (std::string& form : CommonFormsOfMany()) forms.push_back(std::move(form));
   std::erase_if(forms, [](const std::string& form) { return form.size() > 400; });
   for (int round = 0; round < 200'000; ++round) {
     std::string bytes = forms[random() % forms.size()];
@@ -134,6 +226,7 @@ TEST(ValidateFrameTest, AgreesWithTheGeneralDecoderOnDamagedMessages) {
       bytes[random() % bytes.size()] = static_cast<char>(random());
     }
     ExpectAgreement(ExactBytes(bytes).view());
+    ExpectAgreementOfMany(ExactBytes(bytes).view());
     if (HasFailure()) return;
   }
 }

@@ -16,6 +16,8 @@ endif()
 tokend_test(record_test LIBS tokend_protocol LABELS unit)
 tokend_test(rpc_test LIBS tokend_protocol LABELS unit)
 tokend_test(params_decode_test LIBS tokend_protocol LABELS unit)
+tokend_test(params_fields_test LIBS tokend_protocol LABELS unit)
+tokend_test(params_values_test LIBS tokend_protocol LABELS unit)
 tokend_test(params_encode_test LIBS tokend_protocol LABELS unit)
 # GCC warns of fields that a designated initializer leaves to their defaults, which is its purpose.
 target_compile_options(params_encode_test PRIVATE -Wno-missing-field-initializers)

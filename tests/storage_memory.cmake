@@ -10,6 +10,7 @@ tokend_test(hash_index_test LIBS tokend_table)
 tokend_test(epoch_test LIBS tokend_table)
 tokend_test(interner_test LIBS tokend_table)
 tokend_test(token_table_test LIBS tokend_table)
+tokend_test(token_table_reclaim_test LIBS tokend_table)
 tokend_test(token_table_model_test LIBS tokend_table rapidcheck)
 tokend_test(token_table_concurrency_test LIBS tokend_table)
 

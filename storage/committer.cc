@@ -21,8 +21,8 @@ constexpr std::chrono::milliseconds kIdleWait(kUpkeepIntervalMs);
 constexpr std::chrono::microseconds kStepPause(50);
 constexpr unsigned long kTimerSlackNs = 1000;  // the system's own is as long as the pause
 constexpr uint64_t kClockPersistIntervalMs = 10000;
-// Tokens freed in a step: some 15 microseconds.
-constexpr size_t kReclaimBudget = 64;
+// Tokens freed in a step: some 25 microseconds.
+constexpr size_t kReclaimBudget = 96;
 
 void Answer(std::unique_ptr<Submission> submission) {
   Submission* raw = submission.get();

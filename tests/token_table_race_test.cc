@@ -12,49 +12,26 @@
 #include "storage/race_point.h"
 #include "storage/seeded_hash.h"
 #include "storage/token_table.h"
-#include "tests/token_table_fixture.h"
+#include "tests/token_table_case.h"
 
 namespace tokend {
 namespace {
 
-constexpr NamespaceId kNs = 3;
 constexpr uint64_t kNow = 1'000'000;
 
-class TokenTableRaceTest : public ::testing::Test {
+class TokenTableRaceTest : public TokenTableCase {
  protected:
   TokenTableRaceTest() { NewTable(); }
-  ~TokenTableRaceTest() override {
-    race_hook = nullptr;
-    table_->CheckInvariants();
-  }
+  ~TokenTableRaceTest() override { race_hook = nullptr; }
 
   void NewTable() {
-    reader_.reset();
     TokenTableOptions options = SmallOptions();
     options.shards = 1;
-    table_ = std::make_unique<TokenTable>(options);
-    reader_ = std::make_unique<TokenTable::Reader>(table_.get());
-  }
-  static TokenEntry Entry(uint64_t number, uint64_t expires_at_ms = kNever) {
-    TokenEntry entry = EntryOf(number, expires_at_ms);
-    entry.namespace_id = kNs;
-    return entry;
-  }
-  void Put(uint64_t number, uint64_t expires_at_ms = kNever) {
-    table_->Put(Entry(number, expires_at_ms), PutMode::kReset);
-  }
-  void PutOwned(uint64_t number, std::string_view owner, PutMode mode = PutMode::kReset) {
-    TokenEntry entry = Entry(number);
-    entry.owner = owner;
-    table_->Put(entry, mode);
+    Make(options);
   }
   void Erase(uint64_t number) { EXPECT_TRUE(table_->Erase(kNs, KeyOf(number))); }
   Lookup Find(uint64_t number, uint64_t now_ms = kNow) {
-    Lookup lookup;
-    lookup.key = KeyOf(number);
-    lookup.namespace_id = kNs;
-    table_->FindBatch(reader_.get(), {&lookup, 1}, now_ms);
-    return lookup;
+    return TokenTableCase::Find(number, now_ms);
   }
   // Runs `write` the next time that a look-up passes the point; every time if `always`.
   static void At(RacePoint point, std::function<void()> write, bool always = false) {
@@ -91,9 +68,6 @@ class TokenTableRaceTest : public ::testing::Test {
   }
   uint64_t retries() const { return table_->stats().read_retries_total; }
   uint64_t locks() const { return table_->stats().read_locks_total; }
-
-  std::unique_ptr<TokenTable> table_;
-  std::unique_ptr<TokenTable::Reader> reader_;
 };
 
 // --- a slot's content ---

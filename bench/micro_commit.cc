@@ -125,7 +125,7 @@ class Inserter {
   void Open() {
     StoreOptions options;
     options.data_dir = dir_.path() / "data";
-    options.sync = is_sync_;
+    options.durability = is_sync_ ? Durability::kSync : Durability::kNone;
     const Status status = Store::Open(options, &store_);
     if (!status.ok()) throw std::runtime_error(status.message());
     store_->WaitUntilLoaded();

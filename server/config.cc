@@ -70,9 +70,13 @@ constexpr auto kSettings = std::to_array<Setting>({
     {"query_queue_max", &Config::query_queue_max, 1, 1'000'000, "",
      "Queries that wait for such a thread; beyond: busy"},
 
-    {"sync", &Config::sync, 0, 0, "",
-     "Whether a write is on disk (fsync) before it is acknowledged; false loses acknowledged "
-     "writes with the power"},
+    {"durability", &Config::durability, 0, 0, "sync|interval|none",
+     "When a write is on the disk (fsync): sync = before it is acknowledged, interval = at most "
+     "sync_interval_ms later, none = when the kernel writes it. What is not there is lost with the "
+     "power, not with the process. A revoke always is there first"},
+    {"sync_interval_ms", &Config::sync_interval_ms, 50, 3600 * 1000, "",
+     "With durability = interval: acknowledged writes that may be lost with the power are no "
+     "older"},
     {"memory_bytes_max", &Config::memory_bytes_max, 0, 1024 * kGiB, "",
      "Memory for tokens; at the bound inserts are refused; 0 = no bound"},
     {"tokens_max", &Config::tokens_max, 1024, 1ull << 32, "",
@@ -159,10 +163,7 @@ std::string Setting::Environment() const {
 
 std::string Setting::Text(const Config& config) const {
   if (const auto* text = std::get_if<std::string Config::*>(&member)) return config.*(*text);
-  if (const auto* number = std::get_if<uint64_t Config::*>(&member)) {
-    return std::to_string(config.*(*number));
-  }
-  return config.*std::get<bool Config::*>(member) ? "true" : "false";
+  return std::to_string(config.*std::get<uint64_t Config::*>(member));
 }
 
 Status Setting::Set(std::string_view text, Config* config) const {
@@ -177,20 +178,13 @@ Status Setting::Set(std::string_view text, Config* config) const {
     config->*(*string_member) = std::string(text);
     return Status::Ok();
   }
-  if (const auto* number_member = std::get_if<uint64_t Config::*>(&member)) {
-    uint64_t value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc() || end != text.data() + text.size() || value < min || value > max) {
-      return Status(ErrorCode::kBadParams,
-                    fmt::format("must be a whole number from {} to {}", min, max));
-    }
-    config->*(*number_member) = value;
-    return Status::Ok();
+  uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value < min || value > max) {
+    return Status(ErrorCode::kBadParams,
+                  fmt::format("must be a whole number from {} to {}", min, max));
   }
-  if (text != "true" && text != "false") {
-    return Status(ErrorCode::kBadParams, "must be true or false");
-  }
-  config->*std::get<bool Config::*>(member) = text == "true";
+  config->*std::get<uint64_t Config::*>(member) = value;
   return Status::Ok();
 }
 

@@ -52,7 +52,8 @@ struct Config {
   uint64_t query_threads = 2;
   uint64_t query_queue_max = 1024;
 
-  bool sync = true;
+  std::string durability = "sync";
+  uint64_t sync_interval_ms = 1000;
   uint64_t memory_bytes_max = 0;
   uint64_t tokens_max = 1 << 30;
   uint64_t queue_mutations_max = 200000;
@@ -72,7 +73,7 @@ struct Config {
 
 struct Setting {
   std::string_view name;  // as in the file
-  std::variant<std::string Config::*, uint64_t Config::*, bool Config::*> member;
+  std::variant<std::string Config::*, uint64_t Config::*> member;
   uint64_t min = 0, max = 0;  // of numbers
   std::string_view choices;   // of strings: "a|b|c"; empty = free text
   std::string_view meaning;

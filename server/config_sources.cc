@@ -30,18 +30,13 @@ std::optional<std::string> TextOf(const toml::node& node, const Setting& setting
     const auto* text = node.as_string();
     return text ? std::optional<std::string>(text->get()) : std::nullopt;
   }
-  if (std::holds_alternative<uint64_t Config::*>(setting.member)) {
-    const auto* number = node.as_integer();
-    return number ? std::optional<std::string>(std::to_string(number->get())) : std::nullopt;
-  }
-  const auto* boolean = node.as_boolean();
-  return boolean ? std::optional<std::string>(boolean->get() ? "true" : "false") : std::nullopt;
+  const auto* number = node.as_integer();
+  return number ? std::optional<std::string>(std::to_string(number->get())) : std::nullopt;
 }
 
 std::string_view TypeRule(const Setting& setting) {
-  if (std::holds_alternative<std::string Config::*>(setting.member)) return "must be a string";
-  if (std::holds_alternative<uint64_t Config::*>(setting.member)) return "must be a whole number";
-  return "must be true or false";
+  return std::holds_alternative<std::string Config::*>(setting.member) ? "must be a string"
+                                                                       : "must be a whole number";
 }
 
 // By the wire's own rule: as the parameter that it will be.

@@ -25,7 +25,10 @@ StoreOptions MakeStoreOptions(const Config& config, const ServerParts& parts,
   options.clock = parts.clock;
   options.env = parts.env;
   options.listener = listener;
-  options.sync = config.sync;
+  options.durability = config.durability == "interval" ? Durability::kInterval
+                       : config.durability == "none"   ? Durability::kNone
+                                                       : Durability::kSync;
+  options.sync_interval_ms = config.sync_interval_ms;
   options.retention_ms = config.retention_ms;
   options.clock_gap_accept_ms = config.clock_gap_accept_ms;
   options.queue_mutations_max = config.queue_mutations_max;
@@ -65,7 +68,14 @@ Status Server::Open(const ServerParts& parts) {
                       {"pid", static_cast<int64_t>(getpid())},
                       {"data_dir", config_.data_dir},
                       {"threads", LoopCount(config_)}});
-  Status status = Store::Open(MakeStoreOptions(config_, parts, &store_log_), &store_);
+  Status status = DirectoryLock::Take(config_.data_dir, &lock_);
+  if (!status.ok()) return status;
+  status = BindTcp("rpc", config_.listen, ListenerProtocol::kRpc, &rpc_endpoints_);
+  if (!status.ok()) return status;
+  if (status = BindUnix(); !status.ok()) return status;
+  status = BindTcp("http", config_.http, ListenerProtocol::kHttp, &http_endpoints_);
+  if (!status.ok()) return status;
+  status = Store::Open(MakeStoreOptions(config_, parts, &store_log_), &store_);
   if (!status.ok()) return status;
   if (status = CreateNamespaces(); !status.ok()) return status;
   workers_ = std::make_unique<WorkerPool>(config_.query_threads, config_.query_queue_max);
@@ -84,11 +94,13 @@ Status Server::Open(const ServerParts& parts) {
     loops_.push_back(std::make_unique<Loop>(*context_, loops_.size()));
     context_->loops.push_back(&std::as_const(*loops_.back()).counters());
   }
-  status = ListenTcp("rpc", config_.listen, ListenerProtocol::kRpc, &rpc_endpoints_);
-  if (!status.ok()) return status;
-  if (status = ListenUnix(); !status.ok()) return status;
-  status = ListenTcp("http", config_.http, ListenerProtocol::kHttp, &http_endpoints_);
-  if (!status.ok()) return status;
+  for (Sockets& sockets : sockets_) {
+    for (size_t i = 0; i < loops_.size(); ++i) {
+      status = loops_[i]->Listen(std::move(sockets.fds[i]), sockets.is_unix, sockets.protocol);
+      if (!status.ok()) return status;
+    }
+  }
+  sockets_.clear();
   for (const std::unique_ptr<Loop>& loop : loops_) {
     if (status = loop->Start(); !status.ok()) return status;
   }
@@ -105,52 +117,49 @@ Status Server::CreateNamespaces() {
   return Status::Ok();
 }
 
-Status Server::ListenTcp(std::string_view protocol_name, const std::string& text,
-                         ListenerProtocol protocol, std::vector<Endpoint>* bound) {
+Status Server::BindTcp(std::string_view protocol_name, const std::string& text,
+                       ListenerProtocol protocol, std::vector<Endpoint>* bound) {
   std::vector<Endpoint> endpoints;
   Status status = ResolveEndpoints(text, &endpoints);
   if (!status.ok()) return status;
   for (const Endpoint& endpoint : endpoints) {
-    std::vector<UniqueFd> sockets;
-    status = OpenTcpListeners(endpoint, loops_.size(), static_cast<int>(config_.backlog), &sockets,
-                              &bound->emplace_back());
+    Sockets sockets{protocol, /*is_unix=*/false, {}};
+    status = OpenTcpListeners(endpoint, LoopCount(config_), static_cast<int>(config_.backlog),
+                              &sockets.fds, &bound->emplace_back());
     if (!status.ok()) return status;
-    for (size_t i = 0; i < loops_.size(); ++i) {
-      status = loops_[i]->Listen(std::move(sockets[i]), false, protocol);
-      if (!status.ok()) return status;
-    }
+    sockets_.push_back(std::move(sockets));
     log_.Info("listening", {{"protocol", protocol_name}, {"address", bound->back().ToString()}});
   }
   return Status::Ok();
 }
 
-Status Server::ListenUnix() {
+Status Server::BindUnix() {
   const std::string path = config_.UnixSocketPath();
   if (path.empty()) return Status::Ok();
-  std::vector<UniqueFd> sockets;
+  Sockets sockets{ListenerProtocol::kRpc, /*is_unix=*/true, {}};
   Status status =
-      OpenUnixListeners(path, loops_.size(), static_cast<int>(config_.backlog), &sockets);
+      OpenUnixListeners(path, LoopCount(config_), static_cast<int>(config_.backlog), &sockets.fds);
   if (!status.ok()) return status;
   unix_path_ = path;
-  for (size_t i = 0; i < loops_.size(); ++i) {
-    status = loops_[i]->Listen(std::move(sockets[i]), true, ListenerProtocol::kRpc);
-    if (!status.ok()) return status;
-  }
+  sockets_.push_back(std::move(sockets));
   log_.Info("listening", {{"protocol", "rpc"}, {"address", "unix:" + path}});
   return Status::Ok();
 }
 
 void Server::Stop() {
-  if (store_ == nullptr) return;  // never opened, or stopped already
+  if (lock_ == nullptr) return;  // never opened, or stopped already
+  const bool served = store_ != nullptr;
   const uint64_t drain_until_ms = clock_->SteadyMs() + config_.drain_ms;
   for (const std::unique_ptr<Loop>& loop : loops_) loop->BeginDrain(drain_until_ms);
   for (const std::unique_ptr<Loop>& loop : loops_) loop->Join();
-  if (!unix_path_.empty()) ::unlink(unix_path_.c_str());
   if (workers_ != nullptr) workers_->Stop();
   // Before the loops go: the Committer may still hand answers over, to loops that drop them.
   store_.reset();
   loops_.clear();
-  log_.Info("stopped");
+  sockets_.clear();
+  if (!unix_path_.empty()) ::unlink(unix_path_.c_str());
+  lock_.reset();
+  if (served) log_.Info("stopped");
 }
 
 }  // namespace tokend

@@ -1,14 +1,17 @@
 // The whole server, built by hand and in order, each step with its undo.
 //
 //   Start()                                      undone by Stop()
-//   1 Store::Open: the directory's lock           7 Store closed: what was submitted is committed
-//   2 configured namespaces                         (durable)
-//   3 worker pool                                 6 joined: no query runs
-//   4 sockets: ports and path are ours            5 socket file removed, while the lock is held
-//   5 loops run: requests are answered            4 loops drained and joined: all is answered that
+//   1 the directory's lock                        7 given back
+//   2 sockets: ports and path are ours            6 closed; socket file removed
+//   3 Store::Open, configured namespaces          5 Store closed: what was submitted is committed
+//                                                   (durable)
+//   4 worker pool                                 4 joined: no query runs
+//   5 loops run: requests are answered            3 loops drained and joined: all is answered that
 //                                                   could be in time, every connection closed
 //
-// The lock comes first: who holds it may take a dead server's socket file away.
+// The lock comes first: who holds it may take a dead server's socket file away. The sockets come
+// before the store, which may take a second to open: who connects meanwhile waits in the kernel,
+// and is answered as soon as there is an answer.
 #pragma once
 
 #include <memory>
@@ -24,6 +27,7 @@
 #include "server/store_log.h"
 #include "server/worker_pool.h"
 #include "storage/clock.h"
+#include "storage/directory_lock.h"
 #include "storage/store.h"
 
 namespace tokend {
@@ -57,10 +61,17 @@ class Server {
   Server(const Config& config, Logger& log) : config_(config), log_(log), store_log_(log) {}
 
   Status Open(const ServerParts& parts);
+  // Listening sockets of one address, one for each loop.
+  struct Sockets {
+    ListenerProtocol protocol;
+    bool is_unix;
+    std::vector<UniqueFd> fds;
+  };
+
   Status CreateNamespaces();
-  Status ListenTcp(std::string_view protocol_name, const std::string& text,
-                   ListenerProtocol protocol, std::vector<Endpoint>* bound);
-  Status ListenUnix();
+  Status BindTcp(std::string_view protocol_name, const std::string& text, ListenerProtocol protocol,
+                 std::vector<Endpoint>* bound);
+  Status BindUnix();
 
   const Config config_;
   Logger& log_;
@@ -69,6 +80,8 @@ class Server {
   std::string unix_path_;
   std::vector<Endpoint> rpc_endpoints_, http_endpoints_;
   // In the order of building; see above for that of taking down.
+  std::unique_ptr<DirectoryLock> lock_;
+  std::vector<Sockets> sockets_;  // until the loops have them
   std::unique_ptr<Store> store_;
   std::unique_ptr<WorkerPool> workers_;
   std::unique_ptr<ServerContext> context_;

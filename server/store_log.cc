@@ -20,6 +20,8 @@ void StoreLog::OnReadOnly(const std::string& reason) {
   log_.Error("read_only", {{"reason", reason}});
 }
 
+void StoreLog::OnWritable() { log_.Info("writable", {}); }
+
 void StoreLog::OnClockWentBack(uint64_t ms) {
   log_.Warning("clock_went_back", {{"ms", ms}, {"reading_back", "tokens that had expired"}});
 }

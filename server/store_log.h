@@ -13,6 +13,7 @@ class StoreLog : public StoreListener {
   void OnLoadProgress(const LoadProgress& progress) override;
   void OnLoaded(const LoadProgress& progress, const std::string& error) override;
   void OnReadOnly(const std::string& reason) override;
+  void OnWritable() override;
   void OnClockWentBack(uint64_t ms) override;
 
  private:

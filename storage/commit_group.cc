@@ -202,14 +202,12 @@ void CommitGroup::EncodeToken(const Token& token) {
   }
 }
 
-rocksdb::Status CommitGroup::Write(bool sync, uint64_t sequence) {
+rocksdb::Status CommitGroup::Write(bool sync, const SequenceRow& sequence) {
   for (const Token& token : tokens_) {
     if (token.changed) EncodeToken(token);
   }
   if (rows_.empty()) return {};
-  std::string value;
-  PutVarint(sequence, &value);
-  PutMeta(kSequenceRow, value);
+  PutMeta(kSequenceRow, EncodeSequenceRow(sequence));
   bytes_ = rows_.bytes();
   // A row's head and two lengths: what it takes beyond its bytes, about.
   rocksdb::WriteBatch batch(bytes_ + bytes_ / 8);

@@ -61,7 +61,7 @@ class CommitGroup {
   bool empty() const { return tokens_.empty() && rows_.empty(); }
 
   // Writes everything in one batch; `sync`: returns once it is on the disk.
-  rocksdb::Status Write(bool sync, uint64_t sequence);
+  rocksdb::Status Write(bool sync, const SequenceRow& sequence);
   // Of the rows written.
   uint64_t bytes() const { return bytes_; }
   // Brings memory up to what was written.

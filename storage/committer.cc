@@ -21,6 +21,13 @@ constexpr std::chrono::milliseconds kIdleWait(kUpkeepIntervalMs);
 constexpr std::chrono::microseconds kStepPause(50);
 constexpr unsigned long kTimerSlackNs = 1000;  // the system's own is as long as the pause
 constexpr uint64_t kClockPersistIntervalMs = 10000;
+constexpr uint64_t kRecoveryIntervalMs = 1000;
+// With less room on the disk only revokes are written; with more, everything again. Files that are
+// being written take some of it meanwhile.
+constexpr uint64_t kStopFreeBytes = 256 << 20;
+constexpr uint64_t kResumeFreeBytes = 320 << 20;
+// Revokes that are kept for a recovery; later ones stay denied in memory, and that is all.
+constexpr size_t kUndurableMax = 200'000;
 // Tokens freed in a step: some 25 microseconds.
 constexpr size_t kReclaimBudget = 96;
 
@@ -29,10 +36,30 @@ void Answer(std::unique_ptr<Submission> submission) {
   raw->Done(std::move(submission));
 }
 
+// A revoke that was answered long ago.
+class KeptRevokes : public Submission {
+ public:
+  void Done(std::unique_ptr<Submission> /*self*/) override {}
+};
+
 bool IsRevoke(const Mutation& mutation) {
   return std::holds_alternative<RevokeMutation>(mutation.op) ||
          std::holds_alternative<RevokeIdMutation>(mutation.op) ||
          std::holds_alternative<RevokeOwnerMutation>(mutation.op);
+}
+
+// On a disk that is nearly full: what ends tokens, what makes room, and what an operator or the
+// settings ask for.
+bool IsTakenWhenFull(const Mutation& mutation) {
+  return IsRevoke(mutation) || std::holds_alternative<PurgeExpiredMutation>(mutation.op) ||
+         std::holds_alternative<CreateNamespaceMutation>(mutation.op) ||
+         std::holds_alternative<AcceptClockMutation>(mutation.op);
+}
+
+// To rotate is to end a token as well; the end of an import says that all of it is on the disk.
+bool IsSyncedAtEveryLevel(const Mutation& mutation) {
+  return IsRevoke(mutation) || std::holds_alternative<RotateMutation>(mutation.op) ||
+         std::holds_alternative<ImportEndMutation>(mutation.op);
 }
 
 }  // namespace
@@ -43,6 +70,7 @@ Committer::Committer(const StoreParts& parts, const CommitterOptions& options,
       options_(options),
       queue_(parts, options.queue_mutations_max, options.queue_bytes_max),
       planner_(parts, last_sequence),
+      synced_sequence_(last_sequence),  // what was read was brought into files, and synced there
       sequence_(last_sequence) {
   upkeep_at_steady_ms_ = usage_flush_at_steady_ms_ = clock_persisted_at_steady_ms_ =
       parts.clock->SteadyMs();
@@ -78,10 +106,11 @@ void Committer::Run() {
       break;
     }
   }
-  if (!read_only()) {
+  if (!failed()) {
     StartUsageFlush();
     while (!jobs_.empty()) StepJob();
     PersistReclaimClock();
+    if (!failed()) SyncAcknowledged();  // after a clean stop the power may go
   }
 }
 
@@ -97,7 +126,8 @@ void Committer::CommitGroupOf(std::vector<WriteQueue::Item> items) {
   }
   const Status prefetched = group.Prefetch(names);
 
-  const bool refuse = read_only();
+  const bool refuse = failed();
+  const bool full = full_.load(std::memory_order_relaxed);
   bool needs_sync = false;
   std::vector<MutationPlanner::Planned> planned(items.size());
   for (size_t i = 0; i < items.size(); ++i) {
@@ -108,11 +138,11 @@ void Committer::CommitGroupOf(std::vector<WriteQueue::Item> items) {
       Outcome& outcome = submission.outcomes[m];
       if (!prefetched.ok()) {
         outcome.status = prefetched;
-      } else if (refuse && !IsRevoke(mutation)) {
+      } else if ((refuse && !IsRevoke(mutation)) || (full && !IsTakenWhenFull(mutation))) {
         outcome.status = {ErrorCode::kReadOnly, read_only_reason()};
       } else {
         planned[i] = planner_.Plan(mutation, items[i].ticket, &outcome);
-        needs_sync = needs_sync || planned[i].needs_sync;
+        needs_sync = needs_sync || (planned[i].needs_sync && IsSyncedFirst(mutation));
       }
     }
     mutations_total_.fetch_add(submission.mutations.size(), std::memory_order_relaxed);
@@ -138,6 +168,7 @@ void Committer::CommitGroupOf(std::vector<WriteQueue::Item> items) {
                                           read_only_reason() + "; retry"}
                              : Status{ErrorCode::kReadOnly, read_only_reason()};
       }
+      KeepRevokes(*submission, items[i].ticket);
       Answer(std::move(submission));
       continue;
     }
@@ -167,12 +198,36 @@ void Committer::FinishDenials(const Submission& submission, uint64_t ticket) {
   }
 }
 
+void Committer::KeepRevokes(const Submission& submission, uint64_t ticket) {
+  if (!failed() || !may_recover_) return;
+  auto kept = std::make_unique<KeptRevokes>();
+  for (const Mutation& mutation : submission.mutations) {
+    if (IsRevoke(mutation)) kept->mutations.push_back(mutation);
+  }
+  const size_t count = kept->mutations.size();
+  if (count == 0 || undurable_count_ + count > kUndurableMax) return;
+  undurable_count_ += count;
+  undurable_.push_back({std::move(kept), ticket, 0});
+}
+
+bool Committer::IsSyncedFirst(const Mutation& mutation) const {
+  return options_.durability == Durability::kSync || IsSyncedAtEveryLevel(mutation);
+}
+
 bool Committer::WriteGroup(CommitGroup* group, bool sync) {
-  if (read_only()) return false;
-  const rocksdb::Status status = group->Write(sync && options_.sync, planner_.last_sequence());
+  if (failed()) return false;
+  const rocksdb::Status status = group->Write(sync, {planner_.last_sequence(), synced_sequence_});
   if (!status.ok()) {
     BecomeReadOnly(status);
     return false;
+  }
+  if (group->bytes() == 0) {
+    // Nothing was written, and nothing synced.
+  } else if (sync) {
+    synced_sequence_ = planner_.last_sequence();
+    unsynced_since_steady_ms_.reset();  // the log is one file after the other: all before it, too
+  } else if (!unsynced_since_steady_ms_) {
+    unsynced_since_steady_ms_ = parts_.clock->SteadyMs();
   }
   group->Apply();
   sequence_.store(planner_.last_sequence(), std::memory_order_relaxed);
@@ -181,15 +236,69 @@ bool Committer::WriteGroup(CommitGroup* group, bool sync) {
   return true;
 }
 
+void Committer::SyncAcknowledged() {
+  const rocksdb::Status status = parts_.database->db()->SyncWAL();
+  synced_sequence_ = planner_.last_sequence();
+  unsynced_since_steady_ms_.reset();
+  if (!status.ok()) BecomeReadOnly(status);
+}
+
 void Committer::BecomeReadOnly(const rocksdb::Status& status) {
+  may_recover_ = parts_.database->MayRecover(status);
   const std::string reason = "the store is read-only: writing failed: " + status.ToString() +
-                             "; restart it once the disk is in order";
+                             (may_recover_ ? "; make room on its disk, and it takes writes again"
+                                           : "; restart it once the disk is in order");
+  recovery_tried_at_steady_ms_ = parts_.clock->SteadyMs();
   {
     const std::lock_guard lock(mutex_);
     read_only_reason_ = reason;
-    read_only_.store(true, std::memory_order_release);
+    failed_.store(true, std::memory_order_release);
   }
   if (options_.listener != nullptr) options_.listener->OnReadOnly(reason);
+}
+
+void Committer::CheckRoom() {
+  const bool was_full = read_only();
+  const bool full = !parts_.database->HasRoom(was_full ? kResumeFreeBytes : kStopFreeBytes);
+  if (full == was_full) return;
+  std::string reason;
+  if (full) {
+    reason = "less than " + std::to_string(kStopFreeBytes >> 20) +
+             " MiB are free on the disk, which are kept for revokes; make room, and it takes "
+             "other writes again";
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    read_only_reason_ = reason;
+    full_.store(full, std::memory_order_release);
+  }
+  if (options_.listener == nullptr) return;
+  if (full) {
+    options_.listener->OnReadOnly(reason);
+  } else {
+    options_.listener->OnWritable();
+  }
+}
+
+void Committer::TryToRecover(uint64_t steady_ms) {
+  if (!may_recover_ || steady_ms - recovery_tried_at_steady_ms_ < kRecoveryIntervalMs) return;
+  recovery_tried_at_steady_ms_ = steady_ms;
+  if (!parts_.database->HasRoom(kResumeFreeBytes) || !parts_.database->Recover().ok()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    read_only_reason_.clear();
+    failed_.store(false, std::memory_order_release);
+  }
+  // A first write that tells whether the disk takes more than promises.
+  PersistReclaimClock();
+  while (!failed() && !undurable_.empty()) {
+    std::vector<WriteQueue::Item> items;
+    undurable_count_ -= undurable_.front().submission->mutations.size();
+    items.push_back(std::move(undurable_.front()));
+    undurable_.pop_front();
+    CommitGroupOf(std::move(items));
+  }
+  if (!failed() && options_.listener != nullptr) options_.listener->OnWritable();
 }
 
 void Committer::StepJob() {
@@ -220,7 +329,12 @@ void Committer::Upkeep(bool thorough) {
     upkeep_at_steady_ms_ = steady_ms;
     parts_.reclaim_clock->Tick(now_ms, steady_ms);
   }
-  if (read_only()) return;
+  if (failed()) TryToRecover(steady_ms);
+  if (failed()) return;
+  if (thorough || steady_ms - room_checked_at_steady_ms_ >= kUpkeepIntervalMs) {
+    room_checked_at_steady_ms_ = steady_ms;
+    CheckRoom();
+  }
   if (now_ms < parts_.table->reclaimed_expiry_max_ms() && !read_back_running_) {
     read_back_running_ = true;
     if (options_.listener != nullptr) {
@@ -228,12 +342,17 @@ void Committer::Upkeep(bool thorough) {
     }
     jobs_.push_back(MakeReadBackJob(parts_, now_ms, [this] { read_back_running_ = false; }));
   }
+  if (options_.durability == Durability::kInterval && unsynced_since_steady_ms_ &&
+      steady_ms - *unsynced_since_steady_ms_ >= options_.sync_interval_ms) {
+    SyncAcknowledged();
+    if (failed()) return;
+  }
   if (steady_ms - usage_flush_at_steady_ms_ >= options_.usage_flush_interval_ms) StartUsageFlush();
   if (steady_ms - clock_persisted_at_steady_ms_ >= kClockPersistIntervalMs) PersistReclaimClock();
 }
 
 void Committer::StartUsageFlush() {
-  if (options_.usage_flush_interval_ms == 0) return;
+  if (options_.usage_flush_interval_ms == 0 || read_only()) return;
   usage_flush_at_steady_ms_ = parts_.clock->SteadyMs();
   if (usage_flush_running_) return;
   usage_flush_running_ = true;

@@ -4,8 +4,12 @@
 // upkeep (giving memory of expired tokens back, the reclaim clock).
 //
 //   queued ──► planned ──► written, synced ──► in memory ──► answered
-//     │ a revoke denies here already      └ or not: the store is read-only from then on,
-//     └ the queue is bounded                and a revoke stays denied in memory
+//     │ a revoke denies here already      └ or not: the store is read-only from then on, and a
+//     └ the queue is bounded                revoke stays denied in memory
+//
+// Before the disk is full the last of its room is kept for revokes. A failure ends with a restart,
+// or by itself where the disk was full all the same and has room again; revokes that were answered
+// as not durable are written then.
 #pragma once
 
 #include <atomic>
@@ -14,6 +18,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -27,7 +32,8 @@
 namespace tokend {
 
 struct CommitterOptions {
-  bool sync = true;
+  Durability durability = Durability::kSync;
+  uint64_t sync_interval_ms = 0;
   size_t queue_mutations_max = 0;
   size_t queue_bytes_max = 0;
   uint64_t usage_flush_interval_ms = 0;  // 0 = not kept
@@ -59,16 +65,27 @@ class Committer {
 
   WriteQueue::Load queue_load() const { return queue_.load(); }
   CommitterStats stats() const;
-  bool read_only() const { return read_only_.load(std::memory_order_acquire); }
+  // Writes are refused: all of them after a failure, all but revokes where the disk is nearly full.
+  bool read_only() const { return failed() || full_.load(std::memory_order_acquire); }
   std::string read_only_reason() const;
 
  private:
   void Run();
   void CommitGroupOf(std::vector<WriteQueue::Item> items);
   void FinishDenials(const Submission& submission, uint64_t ticket);
+  // Of what could not be written, keeps the revokes for a recovery.
+  void KeepRevokes(const Submission& submission, uint64_t ticket);
+  // Whether it has to be on the disk before it is acknowledged.
+  bool IsSyncedFirst(const Mutation& mutation) const;
   // One write, then memory; false (and read-only from now on) where it failed.
   bool WriteGroup(CommitGroup* group, bool sync);
+  // Brings to the disk what was acknowledged without being there.
+  void SyncAcknowledged();
+  bool failed() const { return failed_.load(std::memory_order_acquire); }
   void BecomeReadOnly(const rocksdb::Status& status);
+  // What room is left on the disk is kept for revokes.
+  void CheckRoom();
+  void TryToRecover(uint64_t steady_ms);
   void StepJob();
   void Upkeep(bool thorough);
   void StartUsageFlush();
@@ -86,12 +103,22 @@ class Committer {
   uint64_t upkeep_at_steady_ms_ = 0;
   uint64_t usage_flush_at_steady_ms_ = 0;
   uint64_t clock_persisted_at_steady_ms_ = 0;
+  uint64_t room_checked_at_steady_ms_ = 0;
+  uint64_t synced_sequence_;  // the last one that is on the disk for certain
+  // Of the oldest write that may not be on the disk; kSync and kNone do not ask.
+  std::optional<uint64_t> unsynced_since_steady_ms_;
   bool reclaim_pending_ = false;  // the last step used its budget up
   bool usage_flush_running_ = false;
   bool read_back_running_ = false;
 
+  bool may_recover_ = false;  // while failed
+  uint64_t recovery_tried_at_steady_ms_ = 0;
+  std::deque<WriteQueue::Item> undurable_;  // revokes alone
+  size_t undurable_count_ = 0;              // Mutations in it
+
   std::atomic<bool> stopping_{false};
-  std::atomic<bool> read_only_{false};
+  std::atomic<bool> failed_{false};
+  std::atomic<bool> full_{false};
   mutable std::mutex mutex_;  // guards what follows
   std::string read_only_reason_;
   std::condition_variable called_;

@@ -1,69 +1,17 @@
 #include "storage/database.h"
 
 #include <rocksdb/cache.h>
-#include <rocksdb/filter_policy.h>
-#include <rocksdb/table.h>
+#include <rocksdb/listener.h>
 
+#include <algorithm>
 #include <utility>
 
-#include "storage/retention_filter.h"
-#include "storage/row_tree_memtable.h"
+#include "storage/database_options.h"
+#include "storage/log_claim.h"
 #include "storage/rows.h"
-#include "storage/usage_merge.h"
 
 namespace tokend {
 namespace {
-
-// In the order of Database::Family. Persisted.
-constexpr const char* kFamilyNames[] = {"default", "tokens", "owners", "expiry", "usage"};
-static_assert(std::size(kFamilyNames) == Database::kFamilyCount);
-
-// The log is replayed at a start after a crash; more of it is a longer start.
-constexpr uint64_t kWalBytesMax = 256 << 20;
-
-class RetentionFilterFactory : public rocksdb::CompactionFilterFactory {
- public:
-  RetentionFilterFactory(RowKind kind, std::function<uint64_t()> reclaim_before_ms)
-      : kind_(kind), reclaim_before_ms_(std::move(reclaim_before_ms)) {}
-  const char* Name() const override { return "tokend.retention"; }
-  std::unique_ptr<rocksdb::CompactionFilter> CreateCompactionFilter(
-      const rocksdb::CompactionFilter::Context& /*context*/) override {
-    return MakeRetentionFilter(kind_, reclaim_before_ms_);
-  }
-
- private:
-  const RowKind kind_;
-  const std::function<uint64_t()> reclaim_before_ms_;
-};
-
-rocksdb::ColumnFamilyOptions FamilyOptions(Database::Family family, const DatabaseOptions& options,
-                                           const std::shared_ptr<rocksdb::Cache>& cache) {
-  rocksdb::ColumnFamilyOptions family_options;
-  rocksdb::BlockBasedTableOptions table;
-  table.block_cache = cache;
-  table.block_size = 16 << 10;
-  table.format_version = 5;
-  // Keys are digests: they do not compress, and a look-up by key either hits or is for nothing.
-  if (family == Database::kTokens || family == Database::kUsage) {
-    table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
-    family_options.memtable_prefix_bloom_size_ratio = 0.02;
-    family_options.memtable_whole_key_filtering = true;
-  }
-  family_options.memtable_factory = MakeRowTreeMemtables();
-  family_options.compression = rocksdb::kNoCompression;
-  if (family == Database::kUsage) family_options.merge_operator = MakeUsageMergeOperator();
-  if (family != Database::kMeta) {
-    const RowKind kind = family == Database::kTokens  ? RowKind::kToken
-                         : family == Database::kUsage ? RowKind::kUsage
-                                                      : RowKind::kIndex;
-    family_options.compaction_filter_factory =
-        std::make_shared<RetentionFilterFactory>(kind, options.reclaim_before_ms);
-    // A file that nothing else would touch is compacted within a retention or so.
-    family_options.periodic_compaction_seconds = uint64_t{3} * 24 * 3600;
-  }
-  family_options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
-  return family_options;
-}
 
 Status OpenError(const rocksdb::Status& status, const std::string& data_dir) {
   const std::string text = status.ToString();
@@ -74,9 +22,20 @@ Status OpenError(const rocksdb::Status& status, const std::string& data_dir) {
   }
   if (status.IsCorruption()) {
     return {ErrorCode::kInternal,
-            "data directory " + data_dir + " is damaged: " + text + "; restore it from a backup"};
+            "data directory " + data_dir + " is damaged: " + text + "; " + kDamageAdvice};
   }
   return {ErrorCode::kInternal, "cannot open data directory " + data_dir + ": " + text};
+}
+
+bool HoldsData(rocksdb::Env* env, const std::string& path) {
+  std::vector<std::string> names;
+  if (!env->GetChildren(path, &names).ok()) return false;
+  return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+    uint64_t bytes = 0;
+    return name.ends_with(".sst") ||
+           (name.ends_with(".log") && env->GetFileSize(path + "/" + name, &bytes).ok() &&
+            bytes != 0);
+  });
 }
 
 std::string_view View(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
@@ -85,11 +44,37 @@ std::string_view View(const rocksdb::Slice& slice) { return {slice.data(), slice
 
 Status FromRocksDb(const rocksdb::Status& status, std::string_view doing) {
   if (status.ok()) return {};
-  return {ErrorCode::kInternal, std::string(doing) + ": " + status.ToString()};
+  std::string message = std::string(doing) + ": " + status.ToString();
+  if (status.IsCorruption()) message.append("; ").append(kDamageAdvice);
+  return {ErrorCode::kInternal, std::move(message)};
 }
+
+// Notes a failed fsync of any file, which RocksDB's status does not tell from other errors.
+class Database::SyncWatch : public rocksdb::EventListener {
+ public:
+  bool ShouldBeNotifiedOnFileIO() override { return true; }
+  void OnIOError(const rocksdb::IOErrorInfo& info) override {
+    using Operation = rocksdb::FileOperationType;
+    if (info.operation == Operation::kSync || info.operation == Operation::kFsync ||
+        info.operation == Operation::kRangeSync) {
+      failed_.store(true, std::memory_order_release);
+    }
+  }
+  // When to try again is for the Committer to say.
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason /*reason*/, rocksdb::Status /*error*/,
+                            bool* auto_recovery) override {
+    *auto_recovery = false;
+  }
+  bool failed() const { return failed_.load(std::memory_order_acquire); }
+
+ private:
+  std::atomic<bool> failed_{false};
+};
 
 Database::Database(const DatabaseOptions& options)
     : reclaim_before_ms_(options.reclaim_before_ms),
+      path_(options.data_dir + "/db"),
+      sync_watch_(std::make_shared<SyncWatch>()),
       block_cache_(rocksdb::NewLRUCache(options.block_cache_bytes)) {}
 
 Database::~Database() {
@@ -101,7 +86,8 @@ Status Database::Open(const DatabaseOptions& options, std::unique_ptr<Database>*
   rocksdb::Env* env = options.env != nullptr ? options.env : rocksdb::Env::Default();
   // Compactions give way to answers. Flushes do not: on a busy machine writes would wait for them.
   (void)env->LowerThreadPoolCPUPriority(rocksdb::Env::Priority::LOW, rocksdb::CpuPriority::kLow);
-  const std::string path = options.data_dir + "/db";
+  std::unique_ptr<Database> opened(new Database(options));
+  const std::string& path = opened->path_;
   if (const auto made = env->CreateDirIfMissing(options.data_dir); !made.ok()) {
     return {ErrorCode::kInternal, "cannot make data directory " + options.data_dir + ": " +
                                       made.ToString() +
@@ -109,6 +95,11 @@ Status Database::Open(const DatabaseOptions& options, std::unique_ptr<Database>*
                                       "--data-dir"};
   }
   const bool is_new = !env->FileExists(path + "/CURRENT").ok();
+  // RocksDB would make a new database here, and delete what it takes for left over.
+  if (is_new && HoldsData(env, path)) {
+    return {ErrorCode::kInternal, "data directory " + options.data_dir +
+                                      " is damaged: db/CURRENT is missing; " + kDamageAdvice};
+  }
   if (!is_new) {
     std::vector<std::string> names;
     rocksdb::DBOptions list_options;
@@ -126,31 +117,62 @@ Status Database::Open(const DatabaseOptions& options, std::unique_ptr<Database>*
     }
   }
 
-  std::unique_ptr<Database> opened(new Database(options));
-  rocksdb::DBOptions db_options;
-  db_options.env = env;
-  db_options.create_if_missing = true;
-  db_options.create_missing_column_families = true;
-  db_options.db_write_buffer_size = options.write_buffer_bytes;
-  db_options.max_total_wal_size = kWalBytesMax;
-  db_options.max_background_jobs = 2;
-  db_options.allow_concurrent_memtable_write = false;  // the Committer alone writes
-  db_options.keep_log_file_num = 4;
-  db_options.info_log_level = rocksdb::WARN_LEVEL;
-  db_options.max_open_files = 1024;
-  std::vector<rocksdb::ColumnFamilyDescriptor> families;
-  families.reserve(kFamilyCount);
-  for (int i = 0; i < kFamilyCount; ++i) {
-    families.emplace_back(kFamilyNames[i],
-                          FamilyOptions(static_cast<Family>(i), options, opened->block_cache_));
-  }
+  rocksdb::DBOptions db_options = MakeDbOptions(options);
+  db_options.listeners = {opened->sync_watch_};
+  const auto families = MakeFamilies(options, opened->block_cache_);
+  // Any fault of the log is an error at first, so that there is a look at what kind it is.
+  db_options.wal_recovery_mode = rocksdb::WALRecoveryMode::kAbsoluteConsistency;
   rocksdb::DB* db = nullptr;
-  const auto status = rocksdb::DB::Open(db_options, path, families, &opened->handles_, &db);
+  auto status = rocksdb::DB::Open(db_options, path, families, &opened->handles_, &db);
+  if (status.IsCorruption()) {
+    const std::string lost = LostFromLogs(options);
+    if (!lost.empty()) {
+      return {ErrorCode::kInternal,
+              "data directory " + options.data_dir + " is damaged: " + lost + "; " + kDamageAdvice};
+    }
+    db_options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+    status = rocksdb::DB::Open(db_options, path, families, &opened->handles_, &db);
+  }
   if (!status.ok()) return OpenError(status, options.data_dir);
   opened->db_.reset(db);
   if (Status format = opened->CheckFormat(is_new); !format.ok()) return format;
   *database = std::move(opened);
   return {};
+}
+
+rocksdb::Status Database::OpenReadOnly(const DatabaseOptions& options, const std::string& path,
+                                       Reading reading, std::unique_ptr<Database>* database) {
+  std::unique_ptr<Database> opened(new Database(options));
+  rocksdb::DBOptions db_options = MakeDbOptions(options);
+  db_options.paranoid_checks = reading == Reading::kStrict;
+  db_options.create_if_missing = false;
+  db_options.create_missing_column_families = false;
+  rocksdb::DB* db = nullptr;
+  const auto status = rocksdb::DB::OpenForReadOnly(
+      db_options, path, MakeFamilies(options, opened->block_cache_), &opened->handles_, &db);
+  if (!status.ok()) return status;
+  opened->db_.reset(db);
+  *database = std::move(opened);
+  return status;
+}
+
+std::string Database::LostFromLogs(const DatabaseOptions& options) {
+  const std::string path = options.data_dir + "/db";
+  const uint64_t synced =
+      SyncedByLogs(path, options.env != nullptr ? options.env : rocksdb::Env::Default());
+  std::unique_ptr<Database> database;
+  std::optional<std::string> row;
+  SequenceRow sequence;
+  // Strictly: else RocksDB passes over what it cannot read, and goes on behind it.
+  if (!OpenReadOnly(options, path, Reading::kStrict, &database).ok())
+    return {};  // as opening it will say
+  if (!database->ReadMeta(kSequenceRow, &row).ok() ||
+      (row && !DecodeSequenceRow(*row, &sequence))) {
+    return "its sequence row cannot be read";
+  }
+  if (sequence.last >= synced) return {};
+  return "changes " + std::to_string(sequence.last + 1) + " to " + std::to_string(synced) +
+         ", which were acknowledged, cannot be read from its log";
 }
 
 Status Database::CheckFormat(bool is_new) {
@@ -203,6 +225,21 @@ Status Database::ReadMeta(std::string_view row_key, std::optional<std::string>* 
   *value = std::move(read);
   return {};
 }
+
+bool Database::HasRoom(uint64_t free_bytes) const {
+  uint64_t free = 0;
+  return !db_->GetEnv()->GetFreeSpace(path_, &free).ok() || free >= free_bytes;
+}
+
+bool Database::MayRecover(const rocksdb::Status& status) {
+  // RocksDB begins a new log with a new memtable, and takes that up only where the old one has
+  // something to flush. To the log that failed it must not write again.
+  uint64_t rows = 0;
+  db_->GetAggregatedIntProperty(rocksdb::DB::Properties::kNumEntriesActiveMemTable, &rows);
+  return status.IsNoSpace() && !sync_watch_->failed() && rows != 0;
+}
+
+rocksdb::Status Database::Recover() { return db_->Resume(); }
 
 rocksdb::Iterator* Database::NewIterator(Family family, const rocksdb::Slice* upper_bound) {
   rocksdb::ReadOptions options;

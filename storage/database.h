@@ -33,6 +33,13 @@ class Database {
   enum Family : uint8_t { kMeta, kTokens, kOwners, kExpiry, kUsage, kFamilyCount };
 
   static Status Open(const DatabaseOptions& options, std::unique_ptr<Database>* database);
+  // The one in `path`, changing nothing. kStrict: nothing behind a fault, in the log or in the list
+  // of its files; kTolerant: what can be read, whatever is missing before it.
+  enum class Reading : uint8_t { kStrict, kTolerant };
+  static rocksdb::Status OpenReadOnly(const DatabaseOptions& options, const std::string& path,
+                                      Reading reading, std::unique_ptr<Database>* database);
+  // Says what the log has lost although it had been synced; empty where that is nothing.
+  static std::string LostFromLogs(const DatabaseOptions& options);
   ~Database();
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
@@ -48,6 +55,13 @@ class Database {
   bool IsReclaimable(uint64_t kept_from_ms) const {
     return kept_from_ms != kNever && kept_from_ms <= reclaim_before_ms_();
   }
+  // Whether so much is free on the disk, as far as the system says.
+  bool HasRoom(uint64_t free_bytes) const;
+  // After a write failed: whether that may end by itself. A disk that was full may have room again;
+  // after a failed fsync nobody knows what is on the disk, until a restart has read it.
+  bool MayRecover(const rocksdb::Status& status);
+  // Tries to take writes again.
+  rocksdb::Status Recover();
   rocksdb::Iterator* NewIterator(Family family, const rocksdb::Slice* upper_bound = nullptr);
 
   uint64_t EstimateTokens();
@@ -58,11 +72,19 @@ class Database {
   explicit Database(const DatabaseOptions& options);
   Status CheckFormat(bool is_new);
 
+  class SyncWatch;
+
   const std::function<uint64_t()> reclaim_before_ms_;
+  const std::string path_;
+  const std::shared_ptr<SyncWatch> sync_watch_;
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> handles_;
   std::shared_ptr<rocksdb::Cache> block_cache_;
 };
+
+// What to do about damage, for the end of a message.
+inline constexpr const char* kDamageAdvice =
+    "restore it from a backup, or keep what can be read with tokend --repair";
 
 // RocksDB's status as one of ours, with what was being done in front.
 Status FromRocksDb(const rocksdb::Status& status, std::string_view doing);

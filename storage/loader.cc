@@ -108,7 +108,7 @@ Status Loader::LoadRange(const Range& range) {
     const std::string_view row_key(it->key().data(), it->key().size());
     const std::string_view row_value(it->value().data(), it->value().size());
     if (row_key.size() != kTokenRowKeyBytes || !DecodeStoredRecord(row_value, &stored)) {
-      return {ErrorCode::kInternal, "a record on disk is damaged; restore from a backup"};
+      return {ErrorCode::kInternal, std::string("a record on disk is damaged; ") + kDamageAdvice};
     }
     name = ParseTokenRowKey(row_key);
     stored.record.key = name.key;

@@ -100,6 +100,18 @@ bool DecodeUsageRow(std::string_view bytes, UsageRow* usage) {
   return in.Done();
 }
 
+std::string EncodeSequenceRow(const SequenceRow& row) {
+  std::string out;
+  PutVarint(row.last, &out);
+  PutVarint(row.synced, &out);
+  return out;
+}
+
+bool DecodeSequenceRow(std::string_view bytes, SequenceRow* row) {
+  ByteReader reader(bytes);
+  return reader.Varint(&row->last) && reader.Varint(&row->synced);
+}
+
 std::string NamespaceRowKey(NamespaceId ns) {
   return std::string(kNamespaceRowPrefix) + NamespacePrefix(ns);
 }

@@ -72,7 +72,7 @@ bool DecodeUsageRow(std::string_view bytes, UsageRow* usage);
 
 // meta. Row names are persisted.
 inline constexpr std::string_view kFormatRow = "format";         // -> version, decimal
-inline constexpr std::string_view kSequenceRow = "sequence";     // -> varint: the last one given
+inline constexpr std::string_view kSequenceRow = "sequence";     // -> SequenceRow
 inline constexpr std::string_view kReclaimClockRow = "reclaim";  // -> varint ms, varint gap age ms
 inline constexpr std::string_view kNamespaceRowPrefix = "ns/";   // id:2 -> scheme:1 name
 inline constexpr std::string_view kCutoffRowPrefix = "cutoff/";  // id:2 owner -> CutoffRow
@@ -81,6 +81,13 @@ inline constexpr std::string_view kCutoffRowPrefix = "cutoff/";  // id:2 owner -
 inline constexpr std::string_view kImportRowPrefix = "import/";
 inline constexpr const char* kImportEndSuffix = "/end";
 inline constexpr uint64_t kFormatVersion = 1;
+
+struct SequenceRow {
+  uint64_t last = 0;    // the last sequence number given
+  uint64_t synced = 0;  // the last one that was on the disk for certain when this was written
+};
+std::string EncodeSequenceRow(const SequenceRow& row);
+bool DecodeSequenceRow(std::string_view bytes, SequenceRow* row);
 
 std::string NamespaceRowKey(NamespaceId ns);
 std::string EncodeNamespaceRow(DigestScheme scheme, std::string_view name);

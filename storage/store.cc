@@ -107,9 +107,11 @@ Status Store::Impl::ReadClockAndSequence(uint64_t* sequence) {
   *sequence = 0;
   std::optional<std::string> row;
   if (Status status = database->ReadMeta(kSequenceRow, &row); !status.ok()) return status;
-  if (row && !ByteReader(*row).Varint(sequence)) {
+  SequenceRow sequence_row;
+  if (row && !DecodeSequenceRow(*row, &sequence_row)) {
     return {ErrorCode::kInternal, "the sequence row on disk is damaged; restore from a backup"};
   }
+  *sequence = sequence_row.last;
   if (Status status = database->ReadMeta(kReclaimClockRow, &row); !status.ok()) return status;
   ReclaimClock::State state{clock->NowMs(), 0};
   if (row && !DecodeReclaimClockRow(*row, &state)) {
@@ -160,7 +162,8 @@ Status Store::Open(const StoreOptions& options, std::unique_ptr<Store>* store) {
   if (Status status = impl.ReadCutoffs(&unswept); !status.ok()) return status;
 
   CommitterOptions committer_options;
-  committer_options.sync = options.sync;
+  committer_options.durability = options.durability;
+  committer_options.sync_interval_ms = options.sync_interval_ms;
   committer_options.queue_mutations_max = options.queue_mutations_max;
   committer_options.queue_bytes_max = options.queue_bytes_max;
   committer_options.usage_flush_interval_ms = options.usage_flush_interval_ms;

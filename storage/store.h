@@ -29,13 +29,22 @@ class Env;
 
 namespace tokend {
 
+// When a write is on the disk (fsync), as against its acknowledgement. Revokes do not ask: they are
+// on the disk before they are acknowledged, whatever the level. kill -9 loses nothing at any level.
+enum class Durability : uint8_t {
+  kSync,      // before it
+  kInterval,  // at most sync_interval_ms after it
+  kNone,      // when the kernel writes it back
+};
+
 struct StoreOptions {
   std::string data_dir;
   TokenTableOptions table;
-  const Clock* clock = nullptr;                        // null = SystemClock()
-  rocksdb::Env* env = nullptr;                         // null = rocksdb::Env::Default()
-  StoreListener* listener = nullptr;                   // may be null; outlives the store
-  bool sync = true;                                    // fsync before the acknowledgement
+  const Clock* clock = nullptr;       // null = SystemClock()
+  rocksdb::Env* env = nullptr;        // null = rocksdb::Env::Default()
+  StoreListener* listener = nullptr;  // may be null; outlives the store
+  Durability durability = Durability::kSync;
+  uint64_t sync_interval_ms = 1000;                    // for kInterval
   uint64_t retention_ms = 7ull * 24 * 3600 * 1000;     // expired records stay on disk so long
   uint64_t clock_gap_accept_ms = 24ull * 3600 * 1000;  // a gap this old is taken over
   size_t queue_mutations_max = 200000;                 // waiting for the Committer; beyond: busy

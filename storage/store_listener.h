@@ -22,8 +22,10 @@ class StoreListener {
   virtual void OnLoadProgress(const LoadProgress& progress) = 0;
   // Loading is over. `error` is empty, or says why memory lacks tokens.
   virtual void OnLoaded(const LoadProgress& progress, const std::string& error) = 0;
-  // No more writes are taken until a restart.
+  // No more writes are taken until a restart, or until OnWritable.
   virtual void OnReadOnly(const std::string& reason) = 0;
+  // The disk has room again, and writes are taken.
+  virtual void OnWritable() = 0;
   // The wall clock is behind the expiry of tokens that memory has dropped: they are read back.
   virtual void OnClockWentBack(uint64_t ms) = 0;
 };

@@ -55,7 +55,7 @@ TEST_F(ConfigTest, ServesTheEmbeddedDefaultWithoutAnyConfiguration) {
   EXPECT_EQ(config.listen, "127.0.0.1:7717");
   EXPECT_EQ(config.http, "127.0.0.1:7718");
   EXPECT_EQ(config.UnixSocketPath(), "./data/tokend.sock");
-  EXPECT_TRUE(config.sync);
+  EXPECT_EQ(config.durability, "sync");
   EXPECT_THAT(config.namespaces, IsEmpty());
 }
 
@@ -85,8 +85,6 @@ TEST_F(ConfigTest, EverySettingHasThreeSpellings) {
     if (std::holds_alternative<uint64_t Config::*>(setting.member)) {
       value = setting.Text(defaults) == std::to_string(setting.max) ? std::to_string(setting.min)
                                                                     : std::to_string(setting.max);
-    } else if (std::holds_alternative<bool Config::*>(setting.member)) {
-      value = setting.Text(defaults) == "true" ? "false" : "true";
     } else if (!setting.choices.empty()) {
       value = std::string(setting.choices.substr(setting.choices.rfind('|') + 1));
       if (value == setting.Text(defaults)) {
@@ -157,9 +155,10 @@ TEST_F(ConfigTest, EveryWrongValueNamesItsSourceAndTheRule) {
   EXPECT_THAT(WrongFile("threads = 'four'"), HasSubstr(":1: threads: must be a whole number"));
   EXPECT_THAT(WrongFile("threads = 1.0"), HasSubstr(":1: threads: must be a whole number"));
   EXPECT_THAT(WrongFile("threads = -1"), HasSubstr(":1: threads: must be a whole number from 0"));
-  EXPECT_THAT(WrongFile("sync = 1"), HasSubstr(":1: sync: must be true or false"));
+  EXPECT_THAT(WrongFile("durability = 1"), HasSubstr(":1: durability: must be a string"));
   EXPECT_THAT(WrongFile("listen = 7717"), HasSubstr(":1: listen: must be a string"));
-  EXPECT_THAT(Wrong({"--sync", "yes"}), HasSubstr("--sync: must be true or false"));
+  EXPECT_THAT(Wrong({"--durability", "yes"}),
+              HasSubstr("--durability: must be one of sync|interval|none"));
   EXPECT_THAT(Wrong({"--log-level", "loud"}),
               HasSubstr("--log-level: must be one of debug|info|warning|error|off"));
   EXPECT_THAT(Wrong({"--data-dir", ""}), HasSubstr("--data-dir"));

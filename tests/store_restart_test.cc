@@ -15,7 +15,7 @@ class StoreRestartTest : public StoreFixture {
  protected:
   StoreOptions Options() override {
     StoreOptions options = StoreFixture::Options();
-    options.sync = true;
+    options.durability = Durability::kSync;
     return options;
   }
   static constexpr uint64_t kHour = 3600 * 1000;
@@ -67,10 +67,10 @@ TEST_F(StoreRestartTest, ASweepThatACrashCutShortGoesOn) {
                     ->Put(rocksdb::WriteOptions(), database->family(Database::kMeta),
                           CutoffRowKey(0, "bob"), EncodeCutoffRow({100, clock_.NowMs(), false}))
                     .ok());
-    ASSERT_TRUE(
-        database->db()
-            ->Put(rocksdb::WriteOptions(), database->family(Database::kMeta), "sequence", "\x64")
-            .ok());
+    ASSERT_TRUE(database->db()
+                    ->Put(rocksdb::WriteOptions(), database->family(Database::kMeta), "sequence",
+                          EncodeSequenceRow({100, 100}))
+                    .ok());
   }
   OpenStore();
   EXPECT_EQ(Validate("a"), Verdict::kRevoked);
@@ -225,6 +225,7 @@ TEST_F(StoreRestartTest, ItTellsOfLoadingAndOfAClockThatWentBack) {
       load_error = error;
     }
     void OnReadOnly(const std::string& /*reason*/) override {}
+    void OnWritable() override {}
     void OnClockWentBack(uint64_t ms) override { back_ms = ms; }
     uint64_t loaded = 0;
     std::string load_error;

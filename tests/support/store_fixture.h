@@ -30,7 +30,7 @@ class StoreFixture : public ::testing::Test {
     options.table.tokens_max = 1 << 20;
     options.usage_flush_interval_ms = uint64_t{1} << 50;
     // What these tests look at does not depend on it; a sync takes milliseconds on some disks.
-    options.sync = false;
+    options.durability = Durability::kNone;
     return options;
   }
   void OpenStore() {

@@ -1,0 +1,292 @@
+// A disk that runs full, fails, or gives back other bytes than it was given. Validate goes on from
+// memory; what cannot be written is refused with the reason; nothing pretends.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/support/fault_file_system.h"
+#include "tests/support/store_fixture.h"
+
+namespace tokend {
+namespace {
+
+using rocksdb::IOStatus;
+using testing::FaultFileSystem;
+using Operation = FaultFileSystem::Operation;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+constexpr const char* kLog = ".log";  // of RocksDB: what a commit writes
+constexpr uint64_t kRecoveryMs = 1000;
+
+class DiskFaultTest : public StoreFixture {
+ protected:
+  DiskFaultTest()
+      : files_(std::make_shared<FaultFileSystem>()), env_(rocksdb::NewCompositeEnv(files_)) {}
+
+  ~DiskFaultTest() override { CloseStore(); }  // before its files
+
+  StoreOptions Options() override {
+    StoreOptions options = StoreFixture::Options();
+    options.env = env_.get();
+    options.durability = Durability::kSync;
+    return options;
+  }
+
+  void PassRecoveryInterval() {
+    clock_.Advance(kRecoveryMs);
+    store_->Maintain();
+  }
+  std::string ReadOnlyReason() const { return store_->stats().read_only_reason; }
+
+  // Writes what is in memory only into files, as RocksDB does by itself sooner or later.
+  void FillFiles() {
+    for (int i = 0; i < 2000; ++i) {
+      Insert("filler " + std::to_string(i), {.name = std::string(1000, 'n')});
+    }
+    Reopen();
+  }
+  std::vector<std::filesystem::path> Files(const std::string& extension) const {
+    std::vector<std::filesystem::path> found;
+    for (const auto& entry : std::filesystem::directory_iterator(dir_.path() + "/data/db")) {
+      if (entry.path().extension() == extension && entry.file_size() != 0) {
+        found.push_back(entry.path());
+      }
+    }
+    return found;
+  }
+  // Opens it again, and says what is wrong: at once, or with its loading.
+  std::string ReopenError() {
+    CloseStore();
+    const Status status = Store::Open(Options(), &store_);
+    if (!status.ok()) return status.message();
+    store_->WaitUntilLoaded();
+    reader_ = std::make_unique<TokenTable::Reader>(&store_->table());
+    return store_->stats().load_error;
+  }
+
+  std::shared_ptr<FaultFileSystem> files_;
+  std::unique_ptr<rocksdb::Env> env_;
+};
+
+TEST_F(DiskFaultTest, TheLastRoomOnADiskIsForRevokes) {
+  Insert("a");
+  Insert("owned", {.owner = "bob"});
+  files_->SetFreeBytes(100 << 20);
+  store_->Maintain();
+  EXPECT_EQ(store_->state(), StoreState::kReadOnly);
+  const Outcome refused = Insert("b");
+  EXPECT_EQ(refused.status.code(), ErrorCode::kReadOnly);
+  EXPECT_THAT(refused.status.message(), AllOf(HasSubstr("256 MiB"), HasSubstr("make room")));
+  EXPECT_TRUE(Revoke("a").status.ok());
+  EXPECT_EQ(RevokeOwner("bob").count, 1u);
+  // Not at once again, or it would go to and fro.
+  files_->SetFreeBytes(300 << 20);
+  store_->Maintain();
+  EXPECT_EQ(store_->state(), StoreState::kReadOnly);
+  files_->SetFreeBytes(330 << 20);
+  store_->Maintain();
+  EXPECT_EQ(store_->state(), StoreState::kReady);
+  EXPECT_EQ(ReadOnlyReason(), "");
+  EXPECT_TRUE(Insert("b").status.ok());
+  Reopen();
+  EXPECT_EQ(Validate("a"), Verdict::kRevoked);
+  EXPECT_EQ(Validate("owned"), Verdict::kRevoked);
+  EXPECT_EQ(Validate("b"), Verdict::kValid);
+}
+
+TEST_F(DiskFaultTest, AFullDiskRefusesWritesAndTakesThemAgainWhenThereIsRoom) {
+  Insert("a");
+  Insert("owned", {.owner = "bob"});
+  Insert("by id");
+  files_->Fail(Operation::kAppend, IOStatus::NoSpace("no space left"));
+  const Outcome refused = Insert("b");
+  EXPECT_EQ(refused.status.code(), ErrorCode::kReadOnly);
+  EXPECT_THAT(refused.status.message(), AllOf(HasSubstr("no space left"), HasSubstr("make room")));
+  EXPECT_EQ(store_->state(), StoreState::kReadOnly);
+  EXPECT_EQ(Validate("a"), Verdict::kValid);
+  EXPECT_EQ(Validate("b"), Verdict::kUnknown);
+
+  EXPECT_EQ(Revoke("a").status.code(), ErrorCode::kNotDurable);
+  EXPECT_EQ(RevokeOwner("bob").status.code(), ErrorCode::kNotDurable);
+  EXPECT_EQ(Do(RevokeIdMutation{TokenId::Of(Key("by id"))}).status.code(), ErrorCode::kNotDurable);
+  for (const char* token : {"a", "owned", "by id"}) EXPECT_EQ(Validate(token), Verdict::kRevoked);
+  PassRecoveryInterval();
+  EXPECT_EQ(store_->state(), StoreState::kReadOnly);
+
+  files_->Heal();
+  PassRecoveryInterval();
+  EXPECT_EQ(store_->state(), StoreState::kReady) << ReadOnlyReason();
+  EXPECT_EQ(ReadOnlyReason(), "");
+  EXPECT_TRUE(Insert("b").status.ok());
+  EXPECT_EQ(Validate("b"), Verdict::kValid);
+  // What was revoked meanwhile is durable by now.
+  Reopen();
+  for (const char* token : {"a", "owned", "by id"}) EXPECT_EQ(Validate(token), Verdict::kRevoked);
+  EXPECT_EQ(Validate("b"), Verdict::kValid);
+  store_->table().CheckInvariants();
+}
+
+TEST_F(DiskFaultTest, WhereTheLogCannotBeBegunAnewItSaysThatARestartIsNeeded) {
+  Reopen();  // nothing is left in memory only
+  files_->Fail(Operation::kAppend, IOStatus::NoSpace("no space left"));
+  EXPECT_THAT(Insert("a").status.message(), HasSubstr("restart"));
+  files_->Heal();
+  PassRecoveryInterval();
+  EXPECT_EQ(store_->state(), StoreState::kReadOnly);
+  Reopen();
+  EXPECT_TRUE(Insert("a").status.ok());
+}
+
+TEST_F(DiskFaultTest, ADiskThatIsFullForFilesRecoversToo) {
+  files_->Fail(Operation::kAppend, IOStatus::NoSpace("no space left"), ".sst");
+  int taken = 0;
+  while (taken < 100'000 &&
+         Insert("t" + std::to_string(taken), {.name = std::string(1000, 'n')}).status.ok()) {
+    ++taken;
+  }
+  ASSERT_LT(taken, 100'000);
+  EXPECT_EQ(store_->state(), StoreState::kReadOnly);
+  files_->Heal();
+  PassRecoveryInterval();
+  EXPECT_EQ(store_->state(), StoreState::kReady) << ReadOnlyReason();
+  EXPECT_TRUE(Insert("after").status.ok());
+  Reopen();
+  for (int i = 0; i < taken; ++i) {
+    ASSERT_EQ(Validate("t" + std::to_string(i)), Verdict::kValid) << i;
+  }
+  EXPECT_EQ(Validate("after"), Verdict::kValid);
+}
+
+TEST_F(DiskFaultTest, AfterAFailedSyncOrAnyOtherErrorOfTheLogItStaysReadOnly) {
+  const struct {
+    Operation operation;
+    IOStatus status;
+  } faults[] = {
+      {Operation::kSync, IOStatus::IOError("the disk is gone")},
+      {Operation::kSync, IOStatus::NoSpace("no space left")},  // what is on the disk, nobody knows
+      {Operation::kAppend, IOStatus::IOError("the disk is gone")},
+  };
+  int round = 0;
+  for (const auto& fault : faults) {
+    SCOPED_TRACE(++round);
+    const std::string before = "before " + std::to_string(round);
+    EXPECT_TRUE(Insert(before).status.ok());
+    files_->Fail(fault.operation, fault.status, kLog);
+    const Outcome refused = Insert("during " + std::to_string(round));
+    EXPECT_EQ(refused.status.code(), ErrorCode::kReadOnly);
+    EXPECT_THAT(refused.status.message(), HasSubstr("restart"));
+    files_->Heal();
+    PassRecoveryInterval();
+    PassRecoveryInterval();
+    EXPECT_EQ(store_->state(), StoreState::kReadOnly);
+    EXPECT_EQ(Insert("after").status.code(), ErrorCode::kReadOnly);
+    EXPECT_EQ(Validate(before), Verdict::kValid);
+    Reopen();
+    EXPECT_EQ(store_->state(), StoreState::kReady);
+    EXPECT_EQ(Validate(before), Verdict::kValid);
+  }
+}
+
+TEST_F(DiskFaultTest, WhatCannotBeReadIsRefusedAndValidateGoesOn) {
+  Insert("a", {.owner = "bob"});
+  FillFiles();
+  files_->Fail(Operation::kRead, IOStatus::IOError("unreadable sector"), ".sst");
+  std::optional<Record> record;
+  const Status status = store_->Get(kNs, Key("a"), &record);
+  EXPECT_EQ(status.code(), ErrorCode::kInternal);
+  EXPECT_THAT(status.message(), HasSubstr("unreadable sector"));
+  // A revoke holds although its record cannot be read, and its sender knows that it is not durable.
+  const Outcome revoked = Revoke("a");
+  EXPECT_FALSE(revoked.status.ok());
+  EXPECT_EQ(Validate("a"), Verdict::kRevoked);
+  EXPECT_EQ(Validate("filler 7"), Verdict::kValid);
+  files_->Heal();
+  EXPECT_TRUE(Revoke("a").status.ok());
+  Reopen();
+  EXPECT_EQ(Validate("a"), Verdict::kRevoked);
+}
+
+TEST_F(DiskFaultTest, ADirectoryThatTakesNoFilesIsNamed) {
+  files_->Fail(Operation::kCreate, IOStatus::IOError("Read-only file system"));
+  const std::string error = ReopenError();
+  EXPECT_THAT(error, AllOf(HasSubstr(dir_.path()), HasSubstr("Read-only file system")));
+  files_->Heal();
+  EXPECT_THAT(ReopenError(), IsEmpty());
+}
+
+TEST_F(DiskFaultTest, ATornEndOfTheLogIsDroppedAndDamageBeforeItIsNot) {
+  for (int i = 0; i < 500; ++i) Insert("t" + std::to_string(i), {.name = std::string(200, 'n')});
+  CloseStore();
+  const auto log = Files(kLog).front();
+  const std::string copy = dir_.path() + "/copy";
+  std::filesystem::copy_file(log, copy);
+  const uint64_t size = std::filesystem::file_size(log);
+  const auto damage = [&](uint64_t at) {
+    std::filesystem::copy_file(copy, log, std::filesystem::copy_options::overwrite_existing);
+    std::fstream file(log, std::ios::binary | std::ios::in | std::ios::out);
+    file.seekp(static_cast<std::streamoff>(at));
+    file << "\x55\x55\x55\x55";
+  };
+  // Wherever it is, some later record tells that it had been synced.
+  for (const uint64_t at : {uint64_t{100}, size / 3, size / 2, size - 40000}) {
+    damage(at);
+    EXPECT_THAT(ReopenError(),
+                AllOf(HasSubstr("which were acknowledged, cannot be read"), HasSubstr("--repair")))
+        << at << " of " << size;
+    EXPECT_TRUE(std::filesystem::exists(log));
+  }
+  // The last record is the clean stop's, which nothing was acknowledged by.
+  damage(size - 10);
+  EXPECT_THAT(ReopenError(), IsEmpty());
+  for (int i = 0; i < 500; ++i) ASSERT_EQ(Validate("t" + std::to_string(i)), Verdict::kValid) << i;
+}
+
+TEST_F(DiskFaultTest, DamageIsNamedAndWhatToDoAboutIt) {
+  FillFiles();
+  const auto what_to_do = AllOf(HasSubstr("--repair"), HasSubstr("backup"));
+  const auto with_copy = [&](const std::filesystem::path& path, const auto& damage) {
+    SCOPED_TRACE(path);
+    CloseStore();
+    const std::string copy = dir_.path() + "/copy";
+    std::filesystem::copy_file(path, copy);
+    damage(path);
+    EXPECT_THAT(ReopenError(), AllOf(HasSubstr(path.stem().string()), what_to_do));
+    CloseStore();
+    std::filesystem::remove(path);
+    std::filesystem::rename(copy, path);
+    EXPECT_THAT(ReopenError(), IsEmpty());
+  };
+  const auto remove = [](const std::filesystem::path& path) { std::filesystem::remove(path); };
+  const auto truncate = [](const std::filesystem::path& path) {
+    std::filesystem::resize_file(path, std::filesystem::file_size(path) / 2);
+  };
+  const auto overwrite = [](const std::filesystem::path& path) {
+    std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
+    file.seekp(static_cast<std::streamoff>(std::filesystem::file_size(path) / 3));
+    file << std::string(64, '\x55');
+  };
+  const auto largest = [&] {
+    std::vector<std::filesystem::path> files = Files(".sst");
+    return *std::max_element(files.begin(), files.end(), [](const auto& a, const auto& b) {
+      return std::filesystem::file_size(a) < std::filesystem::file_size(b);
+    });
+  };
+  with_copy(largest(), remove);
+  with_copy(largest(), truncate);
+  with_copy(largest(), overwrite);
+  const std::string db = dir_.path() + "/data/db";
+  with_copy(db + "/CURRENT",
+            [](const std::filesystem::path& path) { std::ofstream(path) << "not a manifest\n"; });
+}
+
+}  // namespace
+}  // namespace tokend

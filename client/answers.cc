@@ -254,6 +254,18 @@ Result<ServerInfo> DecodeServerInfo(const Result<std::string>& answer) {
       });
 }
 
+Result<BackupInfo> DecodeBackupInfo(const Result<std::string>& answer) {
+  return DecodeAs<BackupInfo>(
+      answer, "{id, bytes, directory}", [](Reader& reader, BackupInfo* out) {
+        return ReadMap(reader, [&](std::string_view key) -> std::optional<bool> {
+          if (key == "id") return Read(reader, &out->id);
+          if (key == "bytes") return Read(reader, &out->bytes);
+          if (key == "directory") return Read(reader, &out->directory);
+          return std::nullopt;
+        });
+      });
+}
+
 Result<ServerStats> DecodeStats(const Result<std::string>& answer) {
   Result<ServerStats> stats =
       DecodeAs<ServerStats>(answer, "a map with a state", [](Reader& reader, ServerStats* out) {

@@ -24,6 +24,7 @@ Result<std::optional<TokenInfo>> DecodeRecord(const Result<std::string>& answer)
 Result<TokenPage> DecodePage(const Result<std::string>& answer);
 Result<ImportTotals> DecodeImportTotals(const Result<std::string>& answer);
 Result<ServerInfo> DecodeServerInfo(const Result<std::string>& answer);
+Result<BackupInfo> DecodeBackupInfo(const Result<std::string>& answer);
 Result<ServerStats> DecodeStats(const Result<std::string>& answer);
 
 // {code, message, id?}, as the server answers an error. Never fails: what has another shape becomes

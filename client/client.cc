@@ -349,6 +349,10 @@ Pending<Done> Client::SendClockAccept() {
   return SendNothing<Done>(connection_, "clock_accept", DecodeDone);
 }
 
+Pending<BackupInfo> Client::SendBackup() {
+  return SendNothing<BackupInfo>(connection_, "backup", DecodeBackupInfo);
+}
+
 Result<Done> ImportBatch::Add(const ImportRow& row) {
   Result<TokenRef> ref = RefOf(row.token);
   if (!ref) return ref.error();

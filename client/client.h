@@ -137,6 +137,12 @@ struct ServerInfo {
   std::string limits;  // an encoded MessagePack map
 };
 
+struct BackupInfo {
+  uint64_t id = 0;
+  uint64_t bytes = 0;     // that a restore writes
+  std::string directory;  // on the server's machine
+};
+
 struct ServerStats {
   std::string state;    // "loading", "ready" or "read_only"
   std::string encoded;  // all of it: an encoded MessagePack map, see MsgpackToJson
@@ -371,6 +377,8 @@ class Client {
   Result<Done> Ping() { return SendPing().Wait(); }
   // Lets disk reclaiming take the gap between wall clock and its own clock over at once.
   Result<Done> ClockAccept() { return SendClockAccept().Wait(); }
+  // Answered when it is whole, which may take minutes: see ClientOptions::answer_timeout.
+  Result<BackupInfo> Backup() { return SendBackup().Wait(); }
 
   Pending<Verdict> SendValidate(Token token, std::string_view namespace_name = {});
   Pending<std::vector<Verdict>> SendValidateMany(std::span<const Token> tokens,
@@ -398,6 +406,7 @@ class Client {
   Pending<ServerStats> SendStats();
   Pending<Done> SendPing();
   Pending<Done> SendClockAccept();
+  Pending<BackupInfo> SendBackup();
 
  private:
   explicit Client(std::shared_ptr<Connection> connection) : connection_(std::move(connection)) {}

@@ -97,6 +97,13 @@ constexpr auto kSettings = std::to_array<Setting>({
      "Cache for records that get and list read"},
     {"write_buffer_bytes", &Config::write_buffer_bytes, kMiB, 64 * kGiB, "",
      "Memory for writes that RocksDB has not sorted into files yet"},
+
+    {"backup_dir", &Config::backup_dir, 0, 0, "",
+     "Where backups are kept; auto = DATA_DIR/backup. Better on another disk"},
+    {"backup_keep", &Config::backup_keep, 0, 100'000, "",
+     "How many backups are kept; a new one removes the oldest; 0 = all"},
+    {"backup_bytes_per_second_max", &Config::backup_bytes_per_second_max, 0, 64 * kGiB, "",
+     "How fast a backup copies, so that the disk serves others as well; 0 = as fast as it is"},
 });
 
 bool IsChoice(std::string_view choices, std::string_view text) {
@@ -140,6 +147,10 @@ void AppendTomlString(std::string_view text, std::string* out) {
 }
 
 }  // namespace
+
+std::string Config::BackupDirectory() const {
+  return backup_dir == "auto" ? data_dir + "/backup" : backup_dir;
+}
 
 std::string Config::UnixSocketPath() const {
   if (unix_path == "off") return {};

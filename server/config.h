@@ -65,8 +65,14 @@ struct Config {
   uint64_t block_cache_bytes = 32 << 20;
   uint64_t write_buffer_bytes = 64 << 20;
 
+  std::string backup_dir = "auto";
+  uint64_t backup_keep = 7;
+  uint64_t backup_bytes_per_second_max = 64 << 20;
+
   std::vector<NamespaceConfig> namespaces;
 
+  // Where backups are: `backup_dir`, or DATA_DIR/backup for "auto".
+  std::string BackupDirectory() const;
   // Where the unix socket is: `unix_path`, or DATA_DIR/tokend.sock for "auto"; empty for "off".
   std::string UnixSocketPath() const;
 };
@@ -101,12 +107,14 @@ std::string ConfigToToml(const Config& config);
 Status ReadConfigFile(const std::string& path, Config* config);
 
 struct ConfigResult {
-  enum class Next : uint8_t { kServe, kExit };
+  enum class Next : uint8_t { kServe, kRepair, kVerifyBackup, kRestoreBackup, kExit };
   Next next = Next::kServe;
   int exit_code = 0;                  // for kExit: 0, or 2 for wrong settings
   std::string out, err;               // for kExit: what to print
-  Config config;                      // for kServe
-  std::vector<std::string> warnings;  // for kServe
+  std::string backup_dir;             // for kVerifyBackup and kRestoreBackup
+  uint64_t backup_id = 0;             // 0 = the latest
+  Config config;                      // unless kExit
+  std::vector<std::string> warnings;  // unless kExit
 };
 
 // The whole of it: --config FILE or TOKEND_CONFIG, then `environment` (all of it: what does not

@@ -153,6 +153,22 @@ ConfigResult ReadConfig(const std::vector<std::string>& args,
   bool check_only = false;
   app.add_flag("--check-config", check_only,
                "Print the effective settings and leave: 0 if they are right, 2 if not");
+  bool repair = false;
+  app.add_flag("--repair", repair,
+               "Keep what can be read of a damaged data directory, say what was lost, and leave");
+  std::string verify_dir, restore_dir;
+  uint64_t backup_id = 0;
+  CLI::Option* const verify =
+      app.add_option("--verify-backup", verify_dir,
+                     "Compare a backup in this directory with its checksums, and leave")
+          ->type_name("DIR");
+  app.add_option("--restore-backup", restore_dir,
+                 "Verify a backup in this directory, make --data-dir of it, and leave")
+      ->type_name("DIR")
+      ->excludes(verify);
+  app.add_option("--backup-id", backup_id, "Which backup; the latest unless given")
+      ->type_name("N")
+      ->check(CLI::Range(uint64_t{1}, uint64_t{UINT32_MAX}));
   std::map<std::string_view, std::string> flags;
   std::vector<std::pair<const Setting*, CLI::Option*>> flag_options;
   for (const Setting& setting : Settings()) {
@@ -215,6 +231,16 @@ ConfigResult ReadConfig(const std::vector<std::string>& args,
 
   if (Status status = CheckConfig(config); !status.ok()) return Refuse(status.message());
   if (check_only) return Exit(0, ConfigToToml(config), "");
+  result.backup_id = backup_id;
+  if (repair) {
+    result.next = ConfigResult::Next::kRepair;
+  } else if (!verify_dir.empty()) {
+    result.next = ConfigResult::Next::kVerifyBackup;
+    result.backup_dir = verify_dir;
+  } else if (!restore_dir.empty()) {
+    result.next = ConfigResult::Next::kRestoreBackup;
+    result.backup_dir = restore_dir;
+  }
   return result;
 }
 

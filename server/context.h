@@ -55,12 +55,14 @@ struct ServerContext {
   const Clock& clock;
   Logger& log;
   Store& store;
-  WorkerPool& workers;
+  WorkerPool& workers;  // queries
+  WorkerPool& backups;  // one at a time
   const uint64_t started_steady_ms;
   // Constant once the loops run.
   std::vector<const LoopCounters*> loops{};
 
   OpenImports imports{};
+  std::atomic<bool> stopping{false};        // a backup under way is given up
   std::atomic<uint64_t> connections{0};     // of all loops, against connections_max
   std::atomic<uint64_t> buffered_bytes{0};  // of all connections, against buffer_bytes_max
 };

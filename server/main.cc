@@ -14,6 +14,7 @@
 #include "server/config.h"
 #include "server/limits.h"
 #include "server/logging.h"
+#include "server/offline.h"
 #include "server/server.h"
 
 extern char** environ;
@@ -60,6 +61,7 @@ int main(int argc, char** argv) {
     return settings.exit_code;
   }
   const tokend::Config& config = settings.config;
+  if (settings.next != tokend::ConfigResult::Next::kServe) return tokend::RunOffline(settings);
   ReturnLargeBlocks();
   const sigset_t signals = BlockSignals();
   tokend::Logger log(*tokend::ParseLogLevel(config.log_level), config.log_format == "json"

@@ -36,6 +36,7 @@ constexpr auto kMethods = std::to_array<Method>({
     {"import_rows", 2, 2, Right::kAdmin, &HandleImportRows},
     {"import_end", 1, 1, Right::kAdmin, &HandleImportEnd},
     {"clock_accept", 0, 0, Right::kAdmin, &HandleClockAccept},
+    {"backup", 0, 0, Right::kAdmin, &HandleBackup},
 });
 
 using MethodsByName = std::unordered_map<std::string_view, const Method*>;

@@ -73,6 +73,8 @@ void HandleClockAccept(Call& call);
 void HandleGet(Call& call);
 void HandleList(Call& call);
 void HandleCount(Call& call);
+// backup_methods.cc
+void HandleBackup(Call& call);
 // import_methods.cc
 void HandleImportBegin(Call& call);
 void HandleImportRows(Call& call);

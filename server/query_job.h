@@ -17,7 +17,9 @@ class QueryJob : public Job, public Completion {
  public:
   explicit QueryJob(const Call& call) : request_(call) {}
 
-  // Loop thread: hands the job to the worker pool, or answers `busy`.
+  // Loop thread: hands the job to the pool, or answers `busy`.
+  static void Submit(Call& call, WorkerPool& pool, std::unique_ptr<QueryJob> query);
+  // To the pool of queries.
   static void Submit(Call& call, std::unique_ptr<QueryJob> query);
 
   void Run(std::unique_ptr<Job> self) final;

@@ -102,14 +102,19 @@ void HandleFiltered(Call& call, Status (*decode)(std::string_view, ListParams*))
 
 }  // namespace
 
-void QueryJob::Submit(Call& call, std::unique_ptr<QueryJob> query) {
+void QueryJob::Submit(Call& call, WorkerPool& pool, std::unique_ptr<QueryJob> query) {
   std::unique_ptr<Job> job = std::move(query);
-  if (call.dispatcher.server().workers.TrySubmit(job)) {
+  if (pool.TrySubmit(job)) {
     call.connection.RequestHandedOn();
   } else {
     call.connection.AnswerError(
-        call.tag, Status(ErrorCode::kBusy, "too many queries are waiting; retry later"));
+        call.tag,
+        Status(ErrorCode::kBusy, "too many requests of this kind are waiting; retry later"));
   }
+}
+
+void QueryJob::Submit(Call& call, std::unique_ptr<QueryJob> query) {
+  Submit(call, call.dispatcher.server().workers, std::move(query));
 }
 
 void QueryJob::Run(std::unique_ptr<Job> self) {

@@ -78,7 +78,9 @@ Status Server::Open(const ServerParts& parts) {
   status = Store::Open(MakeStoreOptions(config_, parts, &store_log_), &store_);
   if (!status.ok()) return status;
   if (status = CreateNamespaces(); !status.ok()) return status;
-  workers_ = std::make_unique<WorkerPool>(config_.query_threads, config_.query_queue_max);
+  workers_ = std::make_unique<WorkerPool>("query", ThreadRole::kServing, config_.query_threads,
+                                          config_.query_queue_max);
+  backups_ = std::make_unique<WorkerPool>("backup", ThreadRole::kBackground, 1, 1);
   context_.reset(new ServerContext{
       .config = config_,
       .limits = {.message_bytes_max = config_.message_bytes_max,
@@ -88,6 +90,7 @@ Status Server::Open(const ServerParts& parts) {
       .log = log_,
       .store = *store_,
       .workers = *workers_,
+      .backups = *backups_,
       .started_steady_ms = clock_->SteadyMs(),
   });
   for (size_t i = 0; i < LoopCount(config_); ++i) {
@@ -150,9 +153,11 @@ void Server::Stop() {
   if (lock_ == nullptr) return;  // never opened, or stopped already
   const bool served = store_ != nullptr;
   const uint64_t drain_until_ms = clock_->SteadyMs() + config_.drain_ms;
+  if (context_ != nullptr) context_->stopping.store(true, std::memory_order_relaxed);
   for (const std::unique_ptr<Loop>& loop : loops_) loop->BeginDrain(drain_until_ms);
   for (const std::unique_ptr<Loop>& loop : loops_) loop->Join();
   if (workers_ != nullptr) workers_->Stop();
+  if (backups_ != nullptr) backups_->Stop();
   // Before the loops go: the Committer may still hand answers over, to loops that drop them.
   store_.reset();
   loops_.clear();

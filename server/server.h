@@ -5,7 +5,7 @@
 //   2 sockets: ports and path are ours            6 closed; socket file removed
 //   3 Store::Open, configured namespaces          5 Store closed: what was submitted is committed
 //                                                   (durable)
-//   4 worker pool                                 4 joined: no query runs
+//   4 worker pools                                4 joined: no query runs
 //   5 loops run: requests are answered            3 loops drained and joined: all is answered that
 //                                                   could be in time, every connection closed
 //
@@ -83,7 +83,7 @@ class Server {
   std::unique_ptr<DirectoryLock> lock_;
   std::vector<Sockets> sockets_;  // until the loops have them
   std::unique_ptr<Store> store_;
-  std::unique_ptr<WorkerPool> workers_;
+  std::unique_ptr<WorkerPool> workers_, backups_;
   std::unique_ptr<ServerContext> context_;
   std::vector<std::unique_ptr<Loop>> loops_;
 };

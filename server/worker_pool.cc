@@ -2,11 +2,10 @@
 
 #include <utility>
 
-#include "storage/thread_role.h"
-
 namespace tokend {
 
-WorkerPool::WorkerPool(size_t threads, size_t queue_max) : queue_max_(queue_max) {
+WorkerPool::WorkerPool(const char* name, ThreadRole role, size_t threads, size_t queue_max)
+    : name_(name), role_(role), queue_max_(queue_max) {
   threads_.reserve(threads);
   for (size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { Work(); });
 }
@@ -37,7 +36,7 @@ void WorkerPool::Stop() {
 }
 
 void WorkerPool::Work() {
-  BeginThread("query", ThreadRole::kServing);
+  BeginThread(name_, role_);
   while (true) {
     std::unique_ptr<Job> job;
     {

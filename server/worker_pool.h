@@ -1,4 +1,4 @@
-// Threads for what may read the disk, so that no loop ever waits for it.
+// Threads for what may read or write the disk, so that no loop ever waits for it.
 #pragma once
 
 #include <condition_variable>
@@ -8,6 +8,8 @@
 #include <mutex>
 #include <thread>
 #include <vector>
+
+#include "storage/thread_role.h"
 
 namespace tokend {
 
@@ -21,7 +23,8 @@ class Job {
 // Any thread may submit. The queue is bounded, and full is a result.
 class WorkerPool {
  public:
-  WorkerPool(size_t threads, size_t queue_max);
+  // `name` and `role` as in BeginThread.
+  WorkerPool(const char* name, ThreadRole role, size_t threads, size_t queue_max);
   ~WorkerPool();  // Stop()
 
   // false where the queue is full: the job stays with the caller.
@@ -33,6 +36,8 @@ class WorkerPool {
  private:
   void Work();
 
+  const char* const name_;
+  const ThreadRole role_;
   const size_t queue_max_;
   std::mutex mutex_;
   std::condition_variable wake_;

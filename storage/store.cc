@@ -263,6 +263,10 @@ Status Store::ValidateFromDisk(NamespaceId ns, const TokenKey& key, DiskVerdict*
   return impl_->queries->ValidateFromDisk(ns, key, verdict);
 }
 
+Status Store::Backup(const BackupOptions& options, BackupInfo* backup) {
+  return CreateBackup(impl_->database.get(), options, backup);
+}
+
 StoreState Store::state() const {
   if (impl_->committer->read_only()) return StoreState::kReadOnly;
   const std::lock_guard lock(impl_->mutex);

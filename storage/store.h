@@ -18,6 +18,7 @@
 #include "protocol/error.h"
 #include "protocol/params.h"
 #include "protocol/record.h"
+#include "storage/backup.h"
 #include "storage/clock.h"
 #include "storage/mutation.h"
 #include "storage/store_listener.h"
@@ -150,6 +151,8 @@ class Store {
   StoreStats stats() const;
   // Blocks until loading is over. For tests and tools.
   void WaitUntilLoaded();
+  // Blocking; not on a loop. See backup.h.
+  Status Backup(const BackupOptions& options, BackupInfo* backup);
   // One turn of upkeep (reclaim memory, advance the reclaim clock, write usage when due), done when
   // it returns. It also happens by itself; tests that move time call it.
   void Maintain();

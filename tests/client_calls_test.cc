@@ -252,6 +252,15 @@ TEST(ClientCalls, ServersOwn) {
   EXPECT_EQ(asked.method + asked.params, "clock_accept[]");
   EXPECT_TRUE(accepted);
 
+  auto backup =
+      Ask(Map({{"id", Int(2)}, {"bytes", Int(99)}, {"directory", Str("/b")}, {"more", Nil()}}),
+          &asked, [](Client& client) { return client.Backup(); });
+  EXPECT_EQ(asked.method + asked.params, "backup[]");
+  ASSERT_TRUE(backup);
+  EXPECT_EQ(backup->id, 2u);
+  EXPECT_EQ(backup->bytes, 99u);
+  EXPECT_EQ(backup->directory, "/b");
+
   auto info = Ask(Map({{"server", Str("tokend")},
                        {"version", Str("0.1.0")},
                        {"protocol", Int(1)},

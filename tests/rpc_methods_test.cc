@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "server/methods.h"
 #include "tests/encoded.h"
@@ -589,6 +590,18 @@ TEST_F(RpcMethodsTest, CountCounts) {
   EXPECT_EQ(Must("count", {{{"owner", "none"}}}), 0);
   ExpectError("count", {{{"limit", 5}}}, "bad_params", "unknown key \"limit\"");
   ExpectError("count", {{{"namespace", "typo"}}}, "unknown_namespace", "namespace");
+}
+
+// --- backup ---
+
+TEST_F(RpcMethodsTest, BackupIsMadeWhereTheSettingSays) {
+  const Json backup = Must("backup", Json::array());
+  EXPECT_EQ(backup.at("id"), 1);
+  EXPECT_GT(backup.at("bytes"), 0);
+  EXPECT_EQ(backup.at("directory"), config_.data_dir + "/backup");
+  EXPECT_EQ(Must("backup", Json::array()).at("id"), 2);
+  EXPECT_TRUE(std::filesystem::exists(config_.data_dir + "/backup/meta/2"));
+  ExpectError("backup", {1}, "bad_params", "surplus parameter at position 1");
 }
 
 // --- purge_expired, clock_accept ---

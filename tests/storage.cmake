@@ -15,6 +15,8 @@ tokend_test(store_restart_test LIBS tokend_store RocksDB::rocksdb-shared LABELS 
 add_library(tokend_fault_disk STATIC support/fault_file_system.cc)
 target_link_libraries(tokend_fault_disk PUBLIC tokend_flags RocksDB::rocksdb-shared)
 tokend_test(power_loss_test LIBS tokend_store tokend_fault_disk LABELS storage tsan fault)
+tokend_test(backup_test LIBS tokend_store LABELS storage tsan fault)
+tokend_test(repair_test LIBS tokend_store LABELS storage tsan fault)
 tokend_test(disk_fault_test LIBS tokend_store tokend_fault_disk LABELS storage tsan fault)
 tokend_test(store_queue_test LIBS tokend_store LABELS storage tsan)
 tokend_test(store_model_test LIBS tokend_store LABELS storage tsan)

@@ -340,6 +340,28 @@ void ExpectVerdict(const Json& verdict, const ExpectedRow& row) {
   }
 }
 
+TEST_F(TokenctlIntegration, BackupVerifyRestoreRepair) {
+  Do({"insert", "kept", "--owner", "bob"});
+  const Json backup = Json::parse(Do({"backup", "--json"}));
+  EXPECT_EQ(backup["id"], 1);
+  Do({"insert", "later"});
+  server_.reset();
+  const std::string directory = dir_ + "/data/backup";
+  EXPECT_THAT(Do({"verify", directory}), HasSubstr("backup 1 is whole"));
+  EXPECT_THAT(Do({"restore", directory, "--data-dir", dir_ + "/restored", "--id", "1"}),
+              HasSubstr("backup 1 is restored to " + dir_ + "/restored"));
+  const Ran again = Run({"restore", directory, "--data-dir", dir_ + "/restored"});
+  EXPECT_EQ(again.code, 1);
+  EXPECT_THAT(again.err, HasSubstr("tokend: there is a database in"));
+  EXPECT_EQ(Run({"verify", dir_ + "/nowhere"}).code, 1);
+  EXPECT_EQ(Run({"verify", directory, "--id", "0"}).code, 2);
+  std::filesystem::remove_all(dir_ + "/data");
+  std::filesystem::rename(dir_ + "/restored", dir_ + "/data");
+  StartServer();
+  EXPECT_EQ(Run({"validate", "kept"}).code, 0);
+  EXPECT_EQ(Run({"validate", "later"}).code, 4);
+}
+
 TEST_F(TokenctlIntegration, ImportsWhatTheDumpHolds) {
   Ran import = Run({"import", Dump("01_default.sql"), "--json"});
   ASSERT_EQ(import.code, 0) << import.err;

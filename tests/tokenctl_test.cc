@@ -486,6 +486,16 @@ TEST_F(TokenctlTest, PurgeExpired) {
   EXPECT_THAT(asked_, ElementsAre(R"(purge_expired [1899395200000,"portal"])"));
 }
 
+TEST_F(TokenctlTest, Backup) {
+  Answers("backup",
+          {Map({{"id", Int(3)}, {"bytes", Int(1234567)}, {"directory", Str("d/backup")}})});
+  EXPECT_EQ(Run({"backup"}), kExitOk);
+  EXPECT_EQ(out(), "backup 3 in d/backup: 1,234,567 bytes\n");
+  EXPECT_THAT(asked_, ElementsAre("backup []"));
+  EXPECT_EQ(Run({"backup", "--json"}), kExitOk);
+  EXPECT_EQ(out(), "{\"id\":3,\"bytes\":1234567,\"directory\":\"d/backup\"}\n");
+}
+
 TEST_F(TokenctlTest, ClockAccept) {
   Answers("clock_accept", {Bool(true)});
   EXPECT_EQ(Run({"clock", "accept"}), kExitOk);

@@ -26,7 +26,7 @@ class TestJob final : public Job {
 TEST(WorkerPoolTest, FullIsAResultAndTheJobStaysWithTheCaller) {
   std::atomic<int> destroyed{0};
   std::latch running(1), go_on(1);
-  WorkerPool pool(1, 2);
+  WorkerPool pool("query", ThreadRole::kServing, 1, 2);
   std::unique_ptr<Job> blocker = std::make_unique<TestJob>(
       [&] {
         running.count_down();
@@ -50,7 +50,7 @@ TEST(WorkerPoolTest, FullIsAResultAndTheJobStaysWithTheCaller) {
 TEST(WorkerPoolTest, StopDropsWhatWaitsAndLetsWhatRunsEnd) {
   std::atomic<int> destroyed{0}, ran{0};
   std::latch running(1);
-  WorkerPool pool(1, 10);
+  WorkerPool pool("query", ThreadRole::kServing, 1, 10);
   std::unique_ptr<Job> first = std::make_unique<TestJob>(
       [&] {
         running.count_down();

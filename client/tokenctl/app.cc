@@ -115,6 +115,7 @@ std::unique_ptr<CLI::App> MakeApp(Context* context) {
   AddChangeCommands(app.get(), context);
   AddQueryCommands(app.get(), context);
   AddServerCommands(app.get(), context);
+  AddBackupCommands(app.get(), context);
   AddImportCommand(app.get(), context);
   AddCompletionCommand(app.get(), context);
   return app;

@@ -1,0 +1,142 @@
+#include "storage/backup.h"
+
+#include <rocksdb/db.h>
+#include <rocksdb/utilities/backup_engine.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+
+#include "storage/database.h"
+
+namespace tokend {
+namespace {
+
+namespace fs = std::filesystem;
+
+Status Cannot(const std::string& doing, const std::string& directory,
+              const rocksdb::Status& status) {
+  return {ErrorCode::kInternal, "cannot " + doing + " " + directory + ": " + status.ToString()};
+}
+
+BackupInfo InfoOf(const rocksdb::BackupInfo& info) {
+  return {info.backup_id, static_cast<uint64_t>(info.timestamp), info.size};
+}
+
+Status OpenToRead(const std::string& directory,
+                  std::unique_ptr<rocksdb::BackupEngineReadOnly>* engine) {
+  if (!fs::is_directory(directory + "/meta")) {
+    return {ErrorCode::kInternal, "there are no backups in " + directory};
+  }
+  rocksdb::BackupEngineReadOnly* opened = nullptr;
+  const auto status = rocksdb::BackupEngineReadOnly::Open(
+      rocksdb::Env::Default(), rocksdb::BackupEngineOptions(directory), &opened);
+  engine->reset(opened);
+  return status.ok() ? Status() : Cannot("read the backups in", directory, status);
+}
+
+Status Find(const rocksdb::BackupEngineReadOnly& engine, const std::string& directory,
+            std::optional<uint32_t> id, BackupInfo* backup) {
+  std::vector<rocksdb::BackupInfo> infos;
+  engine.GetBackupInfo(&infos);
+  if (infos.empty()) return {ErrorCode::kInternal, "there are no backups in " + directory};
+  if (!id) {
+    *backup = InfoOf(infos.back());
+    return {};
+  }
+  for (const rocksdb::BackupInfo& info : infos) {
+    if (info.backup_id != *id) continue;
+    *backup = InfoOf(info);
+    return {};
+  }
+  return {ErrorCode::kInternal, "there is no backup " + std::to_string(*id) + " in " + directory +
+                                    "; those from " + std::to_string(infos.front().backup_id) +
+                                    " to " + std::to_string(infos.back().backup_id) + " are kept"};
+}
+
+Status Verify(const rocksdb::BackupEngineReadOnly& engine, const std::string& directory,
+              uint32_t id) {
+  const auto status = engine.VerifyBackup(id, /*verify_with_checksum=*/true);
+  if (status.ok()) return {};
+  return {ErrorCode::kInternal, "backup " + std::to_string(id) + " in " + directory +
+                                    " is damaged: " + status.ToString() + "; use another one"};
+}
+
+}  // namespace
+
+Status CreateBackup(Database* database, const BackupOptions& options, BackupInfo* backup) {
+  rocksdb::BackupEngineOptions engine_options(options.directory);
+  engine_options.backup_rate_limit = options.bytes_per_second_max;
+  std::unique_ptr<rocksdb::BackupEngine> engine;
+  {
+    rocksdb::BackupEngine* opened = nullptr;
+    const auto status =
+        rocksdb::BackupEngine::Open(rocksdb::Env::Default(), engine_options, &opened);
+    engine.reset(opened);
+    if (!status.ok()) return Cannot("back up to", options.directory, status);
+  }
+  rocksdb::CreateBackupOptions create;
+  create.flush_before_backup = false;  // the log is copied instead: no pause, no burst of writes
+  create.decrease_background_thread_cpu_priority = true;
+  create.background_thread_cpu_priority = rocksdb::CpuPriority::kLow;
+  create.progress_callback = [&] {
+    if (options.stop != nullptr && options.stop->load(std::memory_order_relaxed)) {
+      engine->StopBackup();
+    }
+  };
+  rocksdb::BackupID id = 0;
+  rocksdb::Status status = engine->CreateNewBackup(create, database->db(), &id);
+  if (status.ok() && options.keep != 0) status = engine->PurgeOldBackups(options.keep);
+  rocksdb::BackupInfo info;
+  if (status.ok()) status = engine->GetBackupInfo(id, &info);
+  if (!status.ok()) return Cannot("back up to", options.directory, status);
+  *backup = InfoOf(info);
+  return {};
+}
+
+Status ListBackups(const std::string& directory, std::vector<BackupInfo>* backups) {
+  std::unique_ptr<rocksdb::BackupEngineReadOnly> engine;
+  if (Status status = OpenToRead(directory, &engine); !status.ok()) return status;
+  std::vector<rocksdb::BackupInfo> infos;
+  engine->GetBackupInfo(&infos);
+  backups->clear();
+  for (const rocksdb::BackupInfo& info : infos) backups->push_back(InfoOf(info));
+  return {};
+}
+
+Status VerifyBackup(const std::string& directory, std::optional<uint32_t> id, BackupInfo* backup) {
+  std::unique_ptr<rocksdb::BackupEngineReadOnly> engine;
+  if (Status status = OpenToRead(directory, &engine); !status.ok()) return status;
+  if (Status status = Find(*engine, directory, id, backup); !status.ok()) return status;
+  return Verify(*engine, directory, backup->id);
+}
+
+Status RestoreBackup(const std::string& directory, std::optional<uint32_t> id,
+                     const std::string& data_dir, BackupInfo* backup) {
+  // RocksDB would empty it first.
+  const std::string path = data_dir + "/db";
+  if (fs::exists(path)) {
+    return {ErrorCode::kInternal, "there is a database in " + data_dir + " already; move " + path +
+                                      " away, or name another "
+                                      "directory with --data-dir"};
+  }
+  std::unique_ptr<rocksdb::BackupEngineReadOnly> engine;
+  if (Status status = OpenToRead(directory, &engine); !status.ok()) return status;
+  if (Status status = Find(*engine, directory, id, backup); !status.ok()) return status;
+  if (Status status = Verify(*engine, directory, backup->id); !status.ok()) return status;
+  // Under another name until it is whole.
+  const std::string work = data_dir + "/restore";
+  std::error_code error;
+  fs::remove_all(work, error);
+  fs::create_directories(work, error);
+  if (error) {
+    return {ErrorCode::kInternal, "cannot make " + work + ": " + error.message()};
+  }
+  const auto restored = engine->RestoreDBFromBackup(backup->id, work, work);
+  if (!restored.ok()) return Cannot("restore to", data_dir, restored);
+  fs::rename(work, path, error);
+  if (error) return {ErrorCode::kInternal, "cannot make " + path + ": " + error.message()};
+  return {};
+}
+
+}  // namespace tokend

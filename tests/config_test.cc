@@ -156,6 +156,9 @@ TEST_F(ConfigTest, EveryWrongValueNamesItsSourceAndTheRule) {
   EXPECT_THAT(WrongFile("threads = 1.0"), HasSubstr(":1: threads: must be a whole number"));
   EXPECT_THAT(WrongFile("threads = -1"), HasSubstr(":1: threads: must be a whole number from 0"));
   EXPECT_THAT(WrongFile("durability = 1"), HasSubstr(":1: durability: must be a string"));
+  EXPECT_THAT(WrongFile("threads = 1\n[? 1\n"), HasSubstr(":2: Error while parsing key"));
+  EXPECT_THAT(WrongFile("threads = 1 \u00e9\n"), HasSubstr(":1: Error while parsing"));
+  EXPECT_THAT(WrongFile("threads = 1\n[\rver]\nx = 1\n"), HasSubstr(":2: "));
   EXPECT_THAT(WrongFile("listen = 7717"), HasSubstr(":1: listen: must be a string"));
   EXPECT_THAT(Wrong({"--durability", "yes"}),
               HasSubstr("--durability: must be one of sync|interval|none"));

@@ -43,10 +43,11 @@ class Denials {
     if (it != owners_.end() && it->second <= ticket) owners_.erase(it);
     Recount();
   }
+  bool empty() const { return count_.load(std::memory_order_acquire) == 0; }
   // Whether an insert with this ticket is hit. Loading asks with ticket 0: what is on disk is older
   // than anything queued.
   bool Hits(NamespaceId ns, const TokenKey& key, const std::string* owner, uint64_t ticket) const {
-    if (count_.load(std::memory_order_acquire) == 0) return false;
+    if (empty()) return false;
     const std::lock_guard lock(mutex_);
     const auto token = tokens_.find({ns, key});
     if (token != tokens_.end() && token->second > ticket) return true;

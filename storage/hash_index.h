@@ -112,7 +112,7 @@ class HashIndex {
 
   // Requires 0 < id <= kIdMax and that it is not here. False, and nothing changed, where an
   // overflow bucket is needed and none is left. May split a bucket: hash_of(id) gives the hash that
-  // an id was inserted with.
+  // an id was inserted with, and hash_of.Prefetch(id), if there is such, fetches what it needs.
   template <typename HashOf>
   [[nodiscard]] bool Insert(uint64_t hash, uint32_t id, HashOf&& hash_of);
   // Requires that the id is here with this hash.
@@ -224,6 +224,12 @@ bool HashIndex::Insert(uint64_t hash, uint32_t id, HashOf&& hash_of) {
 
 template <typename HashOf>
 uint32_t HashIndex::Leaving(const Bucket& bucket, uint32_t to, HashOf&& hash_of) {
+  if constexpr (requires { hash_of.Prefetch(uint32_t{}); }) {
+    for (const auto& entry : bucket.entries) {
+      const uint32_t id = entry.load(std::memory_order_relaxed) & kIdMax;
+      if (id != 0) hash_of.Prefetch(id);
+    }
+  }
   uint32_t bits = 0;
   for (uint32_t i = 0; i < kBucketEntries; ++i) {
     const uint32_t id = bucket.entries[i].load(std::memory_order_relaxed) & kIdMax;

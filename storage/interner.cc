@@ -9,6 +9,7 @@
 #include <string>
 #include <unordered_set>
 
+#include "storage/by_shard.h"
 #include "storage/seeded_hash.h"
 
 namespace tokend {
@@ -114,6 +115,39 @@ uint32_t Interner::Acquire(uint16_t namespace_id, std::string_view bytes) {
   const uint64_t hash = HashBytes(bytes, namespace_id, seed_);
   Shard* const shard = shards_[ShardOf(hash, shard_bits_)].get();
   MutexLock lock(&shard->mutex);
+  return AcquireFrom(shard, hash, namespace_id, bytes);
+}
+
+void Interner::AcquireMany(std::span<Name> names) {
+  std::vector<uint64_t> hashes(names.size());
+  for (size_t i = 0; i < names.size(); ++i) {
+    names[i].id = 0;
+    hashes[i] = HashBytes(names[i].bytes, names[i].namespace_id, seed_);
+  }
+  const ByShard by_shard(names.size(), shard_bits_, [&](size_t i) { return hashes[i]; });
+  for (uint32_t number = 0; number < by_shard.shards(); ++number) {
+    const std::span<const uint32_t> mine = by_shard.Of(number);
+    if (mine.empty()) continue;
+    Shard* const shard = shards_[number].get();
+    MutexLock lock(&shard->mutex);
+    for (const uint32_t i : mine) __builtin_prefetch(shard->index.BucketOf(hashes[i]));
+    for (const uint32_t i : mine) {
+      const HashIndex::Bucket* bucket = shard->index.BucketOf(hashes[i]);
+      const uint32_t bits = HashIndex::Matches(bucket, HashIndex::TagOf(hashes[i]));
+      if (bits == 0) continue;
+      const auto entry = static_cast<uint32_t>(std::countr_zero(bits));
+      __builtin_prefetch(At(shard->first_id | HashIndex::IdAt(bucket, entry)), 1);
+    }
+    for (const uint32_t i : mine) {
+      Name& name = names[i];
+      if (name.bytes.size() > kBytesMax) continue;
+      name.id = AcquireFrom(shard, hashes[i], name.namespace_id, name.bytes);
+    }
+  }
+}
+
+uint32_t Interner::AcquireFrom(Shard* shard, uint64_t hash, uint16_t namespace_id,
+                               std::string_view bytes) {
   uint32_t number = Find(*shard, hash, namespace_id, bytes);
   if (number != 0) {
     ++At(shard->first_id | number)->refs;

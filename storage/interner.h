@@ -30,6 +30,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -84,6 +85,13 @@ class Interner {
   // One more reference to the entry of these bytes, which is made if there is none. 0 where the
   // shard is full or the bytes are more than kBytesMax.
   uint32_t Acquire(uint16_t namespace_id, std::string_view bytes);
+  struct Name {
+    uint16_t namespace_id = 0;
+    std::string_view bytes;
+    uint32_t id = 0;  // out
+  };
+  // The same for each of many, in a fraction of the time.
+  void AcquireMany(std::span<Name> names);
   void Release(uint32_t id);
   // False if there is no such entry.
   bool Kill(uint16_t namespace_id, std::string_view bytes);
@@ -152,6 +160,8 @@ class Interner {
   }
   uint64_t HashOf(uint32_t id) const;
   Shard& ShardOfId(uint32_t id) { return *shards_[id >> HashIndex::kIdBits]; }
+  uint32_t AcquireFrom(Shard* shard, uint64_t hash, uint16_t namespace_id, std::string_view bytes)
+      TOKEND_REQUIRES(shard->mutex);
   uint32_t Find(const Shard& shard, uint64_t hash, uint16_t namespace_id,
                 std::string_view bytes) const TOKEND_REQUIRES(shard.mutex);
   uint32_t Allocate(Shard* shard, size_t length) TOKEND_REQUIRES(shard->mutex);

@@ -15,9 +15,74 @@ constexpr uint64_t kRangesEach = 64;
 static_assert(256 % kRangesEach == 0);
 
 constexpr uint64_t kProgressIntervalMs = 1000;
-constexpr uint64_t kCountEvery = 1024;
+// Enough for each shard to get several at a time, few enough for all of them to stay in the
+// second-level cache.
+constexpr size_t kBatch = 2048;
 
 }  // namespace
+
+// Records on their way into the table. Kept as they are decoded, strings with their memory.
+class Loader::Batch {
+ public:
+  explicit Batch(const StoreParts& parts)
+      : parts_(parts), records_(kBatch), names_(kBatch), scopes_encoded_(kBatch) {
+    entries_.reserve(kBatch);
+  }
+
+  // Requires !full(). False where the record is damaged.
+  bool Add(std::string_view row_key, std::string_view row_value) {
+    StoredRecord* const stored = &records_[size_];
+    if (!DecodeStoredRecord(row_value, stored)) return false;
+    names_[size_] = ParseTokenRowKey(row_key);
+    stored->record.key = names_[size_].key;
+    ++size_;
+    return true;
+  }
+  bool full() const { return size_ == kBatch; }
+  size_t size() const { return size_; }
+
+  // Leaves it empty.
+  Status Put() {
+    const uint64_t now_ms = parts_.clock->NowMs();
+    entries_.clear();
+    numbers_.clear();
+    for (size_t i = 0; i < size_; ++i) {
+      const uint64_t expires_at_ms = records_[i].record.expires_at_ms;
+      if (expires_at_ms <= now_ms) {
+        // Would only be dropped again. Reclaimable or not, a clock set back finds it on disk.
+        parts_.table->NoteDropped(expires_at_ms);
+        continue;
+      }
+      entries_.push_back(MakeTokenEntry(names_[i].ns, records_[i], &scopes_encoded_[i]));
+      numbers_.push_back(i);
+    }
+    size_ = 0;
+    const PutResult result =
+        parts_.table->PutMany(entries_, [&](size_t i) { return IsDenied(numbers_[i]); });
+    if (result == PutResult::kPut) return {};
+    return {ErrorCode::kMemoryLimit,
+            "the tokens on disk do not fit below the memory limit; raise memory_bytes_max or "
+            "tokens_max"};
+  }
+
+ private:
+  bool IsDenied(size_t i) const {
+    // Most often there is none of either, and the record need not be fetched.
+    if (parts_.cutoffs->empty() && parts_.denials->empty()) return false;
+    const std::optional<std::string>& owner = records_[i].record.owner;
+    return parts_.cutoffs->Hitting(names_[i].ns, records_[i]).has_value() ||
+           parts_.denials->Hits(names_[i].ns, names_[i].key, owner ? &*owner : nullptr,
+                                /*ticket=*/0);
+  }
+
+  const StoreParts& parts_;
+  std::vector<StoredRecord> records_;
+  std::vector<TokenRowName> names_;
+  std::vector<std::string> scopes_encoded_;
+  size_t size_ = 0;
+  std::vector<TokenEntry> entries_;
+  std::vector<size_t> numbers_;  // in records_, of each entry
+};
 
 Loader::Loader(const StoreParts& parts, size_t threads, std::function<void()> progress,
                std::function<void(const Status&)> done)
@@ -56,10 +121,11 @@ void Loader::Start() {
 
 void Loader::Run() {
   BeginThread("loader", ThreadRole::kServing);
+  Batch batch(parts_);
   while (!stopping_.load(std::memory_order_relaxed)) {
     const size_t index = next_range_.fetch_add(1, std::memory_order_relaxed);
     if (index >= ranges_.size()) break;
-    if (Status status = LoadRange(ranges_[index]); !status.ok()) {
+    if (Status status = LoadRange(ranges_[index], &batch); !status.ok()) {
       const std::lock_guard lock(mutex_);
       if (failed_.ok()) failed_ = status;
       break;
@@ -85,7 +151,7 @@ void Loader::Count(uint64_t records) {
   }
 }
 
-Status Loader::LoadRange(const Range& range) {
+Status Loader::LoadRange(const Range& range, Batch* batch) {
   const rocksdb::Slice end(range.end);
   rocksdb::ReadOptions options;
   options.iterate_upper_bound = &end;
@@ -94,37 +160,19 @@ Status Loader::LoadRange(const Range& range) {
   Database* database = parts_.database;
   const std::unique_ptr<rocksdb::Iterator> it(
       database->db()->NewIterator(options, database->family(Database::kTokens)));
-  StoredRecord stored;
-  std::string scopes_encoded;
-  TokenRowName name;
-  const std::function<bool()> denied = [&] {
-    const std::optional<std::string>& owner = stored.record.owner;
-    return parts_.cutoffs->Hitting(name.ns, stored).has_value() ||
-           parts_.denials->Hits(name.ns, name.key, owner ? &*owner : nullptr, /*ticket=*/0);
-  };
-  uint64_t seen = 0;
   for (it->Seek(range.start); it->Valid(); it->Next()) {
-    if (stopping_.load(std::memory_order_relaxed)) return {};
     const std::string_view row_key(it->key().data(), it->key().size());
     const std::string_view row_value(it->value().data(), it->value().size());
-    if (row_key.size() != kTokenRowKeyBytes || !DecodeStoredRecord(row_value, &stored)) {
+    if (row_key.size() != kTokenRowKeyBytes || !batch->Add(row_key, row_value)) {
       return {ErrorCode::kInternal, std::string("a record on disk is damaged; ") + kDamageAdvice};
     }
-    name = ParseTokenRowKey(row_key);
-    stored.record.key = name.key;
-    if (++seen % kCountEvery == 0) Count(kCountEvery);
-    if (stored.record.expires_at_ms <= parts_.clock->NowMs()) {
-      // Would only be dropped again. Reclaimable or not, a clock set back finds it on disk.
-      parts_.table->NoteDropped(stored.record.expires_at_ms);
-      continue;
-    }
-    const TokenEntry entry = MakeTokenEntry(name.ns, stored, &scopes_encoded);
-    if (parts_.table->Put(entry, PutMode::kIfAbsent, &denied) == PutResult::kMemoryLimit) {
-      return {ErrorCode::kMemoryLimit,
-              "the tokens on disk do not fit below the memory limit; raise memory-max"};
-    }
+    if (!batch->full()) continue;
+    if (stopping_.load(std::memory_order_relaxed)) return {};
+    Count(batch->size());
+    if (Status status = batch->Put(); !status.ok()) return status;
   }
-  Count(seen % kCountEvery);
+  Count(batch->size());
+  if (Status status = batch->Put(); !status.ok()) return status;
   return FromRocksDb(it->status(), "cannot read the tokens");
 }
 

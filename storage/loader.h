@@ -35,7 +35,8 @@ class Loader {
     std::string start, end;
   };
   void Run();
-  Status LoadRange(const Range& range);
+  class Batch;
+  Status LoadRange(const Range& range, Batch* batch);
   void Count(uint64_t records);
 
   const StoreParts parts_;

@@ -4,6 +4,7 @@
 // Thread-safe.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <mutex>
@@ -29,6 +30,7 @@ class OwnerCutoffs {
   void Add(NamespaceId ns, std::string_view owner, uint64_t sequence, uint64_t at_ms) {
     const std::lock_guard lock(mutex_);
     cutoffs_[{ns, std::string(owner)}].push_back({sequence, at_ms, 0});
+    Recount();
   }
   void CountLive(NamespaceId ns, std::string_view owner, uint64_t sequence) {
     const std::lock_guard lock(mutex_);
@@ -56,13 +58,15 @@ class OwnerCutoffs {
       removed.was_last = true;
       cutoffs_.erase(it);
     }
+    Recount();
     return removed;
   }
+  bool empty() const { return count_.load(std::memory_order_acquire) == 0; }
   // The earliest cut-off that hits this record, which does not say so yet.
   std::optional<Cutoff> Hitting(NamespaceId ns, const StoredRecord& stored) const {
     if (stored.record.revoked || !stored.record.owner) return std::nullopt;
+    if (empty()) return std::nullopt;
     const std::lock_guard lock(mutex_);
-    if (cutoffs_.empty()) return std::nullopt;
     const auto it = cutoffs_.find({ns, *stored.record.owner});
     if (it == cutoffs_.end()) return std::nullopt;
     for (const Cutoff& cutoff : it->second) {
@@ -72,9 +76,12 @@ class OwnerCutoffs {
   }
 
  private:
+  void Recount() { count_.store(cutoffs_.size(), std::memory_order_release); }
+
   mutable std::mutex mutex_;
   // Of one owner in the order they came.
   std::map<std::pair<NamespaceId, std::string>, std::vector<Cutoff>> cutoffs_;
+  std::atomic<size_t> count_{0};  // so that the usual case, none, takes no lock
 };
 
 }  // namespace tokend

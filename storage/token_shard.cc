@@ -44,6 +44,11 @@ void TableParts::RaiseReclaimedExpiryMax(uint64_t expires_at_ms) {
   }
 }
 
+void TableParts::ReleaseNames(uint32_t owner, uint32_t scopes) {
+  if (owner != 0) owners.Release(owner);
+  if (scopes != 0) scope_sets.Release(scopes);
+}
+
 TokenShard::TokenShard(const Memory& memory, TableParts* parts)
     : memory_(memory),
       slots_(memory.slots),
@@ -103,11 +108,6 @@ std::optional<uint32_t> TokenShard::AcquireScopes(const PutRequest& request) {
   return id == 0 ? std::nullopt : std::optional(id);
 }
 
-void TokenShard::ReleaseNames(uint32_t owner, uint32_t scopes) {
-  if (owner != 0) parts_->owners.Release(owner);
-  if (scopes != 0) parts_->scope_sets.Release(scopes);
-}
-
 PutResult TokenShard::PutNew(const PutRequest& request) {
   const TokenEntry& entry = *request.entry;
   if (request.mode == PutMode::kIfAbsent && !parts_->meter.HasRoomFor(kTokenBytes)) {
@@ -115,27 +115,75 @@ PutResult TokenShard::PutNew(const PutRequest& request) {
   }
   const uint32_t id = AllocateSlot();
   if (id == 0) return PutResult::kMemoryLimit;
+  CountSlots(1);
   const std::optional<uint32_t> owner = AcquireOwner(request);
   const std::optional<uint32_t> scopes = owner ? AcquireScopes(request) : std::nullopt;
   if (!scopes) {
-    ReleaseNames(owner.value_or(0), 0);
+    parts_->ReleaseNames(owner.value_or(0), 0);
     FreeSlots({.first = id, .last = id, .count = 1});
     return PutResult::kMemoryLimit;
   }
   const bool denied = request.denied_by_queue != nullptr && (*request.denied_by_queue)();
   const SlotState state = SlotState::Live(entry.expires_at_ms, entry.revoked, denied);
-  Slot& slot = slots_[id];
-  slot.SetIdentity(request.key, entry.namespace_id);
-  slot.Write({.state = state, .owner = *owner, .scopes = *scopes});
-  if (!index_.Insert(request.hash, id, [&](uint32_t other) { return HashOf(other); })) {
-    slot.SetState(SlotState());
-    ReleaseNames(*owner, *scopes);
+  if (!Publish(id, request.hash, request.key, entry.namespace_id,
+               {.state = state, .owner = *owner, .scopes = *scopes})) {
+    parts_->ReleaseNames(*owner, *scopes);
     FreeSlots({.first = id, .last = id, .count = 1});
     return PutResult::kMemoryLimit;
   }
-  if (state.expires()) wheel_.Insert(id, state.expires_at_ms());
   NoteGrowth();
   return PutResult::kPut;
+}
+
+bool TokenShard::Publish(uint32_t id, uint64_t hash, const KeyWords& key, NamespaceId ns,
+                         const Slot::Content& content) {
+  Slot& slot = slots_[id];
+  slot.SetIdentity(key, ns);
+  slot.Write(content);
+  if (!index_.Insert(hash, id, Hasher{this})) {
+    slot.SetState(SlotState());
+    return false;
+  }
+  if (content.state.expires()) wheel_.Insert(id, content.state.expires_at_ms());
+  return true;
+}
+
+bool TokenShard::PutMany(std::span<Arrival> all, std::span<const uint32_t> mine,
+                         const std::function<bool(size_t)>& denied_by_queue) {
+  MutexLock lock(&mutex_);
+  for (const uint32_t i : mine) __builtin_prefetch(index_.BucketOf(all[i].hash), 1);
+  const size_t coming = std::min<size_t>(mine.size(), memory_.slots_max + 1 - fresh_);
+  for (uint32_t i = 0; i < coming; ++i) __builtin_prefetch(&slots_[fresh_ + i], 1);
+  bool all_fit = true;
+  Limbo::Chain unused;
+  uint32_t allocated = 0;
+  for (const uint32_t i : mine) {
+    Arrival& arrival = all[i];
+    const TokenEntry& entry = *arrival.entry;
+    const KeyWords key(entry.key);
+    if (Find(arrival.hash, key, entry.namespace_id) != 0) continue;
+    const uint32_t id =
+        parts_->meter.HasRoomFor((allocated + uint64_t{1}) * kTokenBytes) ? AllocateSlot() : 0;
+    if (id == 0) {
+      all_fit = false;
+      continue;
+    }
+    ++allocated;
+    const SlotState state =
+        SlotState::Live(entry.expires_at_ms, entry.revoked, denied_by_queue(arrival.number));
+    arrival.put = Publish(id, arrival.hash, key, entry.namespace_id,
+                          {.state = state, .owner = arrival.owner, .scopes = arrival.scopes});
+    if (arrival.put) continue;
+    all_fit = false;
+    links_[id].next = unused.first;
+    if (unused.count++ == 0) unused.last = id;
+    unused.first = id;
+  }
+  CountSlots(allocated);
+  if (unused.count != 0) FreeSlots(unused);
+  NoteGrowth();
+  PublishStats();
+  return all_fit;
 }
 
 PutResult TokenShard::PutOver(uint32_t id, const PutRequest& request) {
@@ -157,7 +205,7 @@ PutResult TokenShard::PutOver(uint32_t id, const PutRequest& request) {
   const bool keep_scopes = old_scopes == entry.scopes_encoded;
   const std::optional<uint32_t> scopes = keep_scopes ? old.scopes : AcquireScopes(request);
   if (!scopes) {
-    if (!keep_owner) ReleaseNames(*owner, 0);
+    if (!keep_owner) parts_->ReleaseNames(*owner, 0);
     return PutResult::kMemoryLimit;
   }
 
@@ -178,7 +226,7 @@ PutResult TokenShard::PutOver(uint32_t id, const PutRequest& request) {
     if (old.state.expires()) wheel_.Remove(id);
     if (state.expires()) wheel_.Insert(id, state.expires_at_ms());
   }
-  ReleaseNames(keep_owner ? 0 : old.owner, keep_scopes ? 0 : old.scopes);
+  parts_->ReleaseNames(keep_owner ? 0 : old.owner, keep_scopes ? 0 : old.scopes);
   return PutResult::kPut;
 }
 
@@ -209,7 +257,7 @@ void TokenShard::Drop(uint32_t id, uint64_t hash) {
   index_.Erase(hash, id);
   // A reader that still comes by looks again, instead of answering for what is gone.
   slot.SetState(content.state.Without(SlotState::kLive));
-  ReleaseNames(content.owner, content.scopes);
+  parts_->ReleaseNames(content.owner, content.scopes);
   limbo_.Retire(id, [&](uint32_t retired, uint32_t next) { links_[retired].next = next; });
 }
 
@@ -251,9 +299,12 @@ uint32_t TokenShard::AllocateSlot() {
     id = fresh_++;
     new (&slots_[id]) Slot();
   }
-  parts_->meter.Add(kSlotBytes);
-  parts_->slots_in_use.fetch_add(1, std::memory_order_relaxed);
   return id;
+}
+
+void TokenShard::CountSlots(uint32_t allocated) {
+  parts_->meter.Add(allocated * kSlotBytes);
+  parts_->slots_in_use.fetch_add(allocated, std::memory_order_relaxed);
 }
 
 void TokenShard::FreeSlots(const Limbo::Chain& chain) {

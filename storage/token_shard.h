@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
@@ -51,6 +52,7 @@ struct TableParts {
   std::atomic<uint64_t> slots_in_use{0};
 
   void RaiseReclaimedExpiryMax(uint64_t expires_at_ms);
+  void ReleaseNames(uint32_t owner, uint32_t scopes);  // 0 = none
 };
 
 class TokenShard {
@@ -73,6 +75,15 @@ class TokenShard {
     std::optional<std::string_view> owner_encoded;
     PutMode mode = PutMode::kReset;
     const std::function<bool()>* denied_by_queue = nullptr;
+  };
+  // One of many entries that are put together, with what was worked out before.
+  struct Arrival {
+    size_t number = 0;  // as its caller knows it
+    uint64_t hash = 0;
+    const TokenEntry* entry = nullptr;
+    uint32_t owner = 0;  // references to its names; the slot's once it is put
+    uint32_t scopes = 0;
+    bool put = false;
   };
   // What a token takes, its names apart: slot, link and its part of a bucket.
   static constexpr uint64_t kTokenBytes =
@@ -102,6 +113,10 @@ class TokenShard {
   // --- writers ---
 
   PutResult Put(const PutRequest& request);
+  // Puts those of `mine` (numbers into `all`) that are not here, as kIfAbsent does. False where one
+  // did not fit; those after it may have.
+  bool PutMany(std::span<Arrival> all, std::span<const uint32_t> mine,
+               const std::function<bool(size_t)>& denied_by_queue);
   // Sets and clears flags of SlotState; false if the token is not here.
   bool ChangeFlags(uint64_t hash, const KeyWords& key, NamespaceId ns, uint64_t set,
                    uint64_t clear);
@@ -126,17 +141,27 @@ class TokenShard {
   uint32_t Find(uint64_t hash, const KeyWords& key, NamespaceId ns) const TOKEND_REQUIRES(mutex_);
   PutResult PutNew(const PutRequest& request) TOKEND_REQUIRES(mutex_);
   PutResult PutOver(uint32_t id, const PutRequest& request) TOKEND_REQUIRES(mutex_);
+  // Makes a slot, which nobody can find yet, a live token. False, and it is as it was, where the
+  // index is full.
+  bool Publish(uint32_t id, uint64_t hash, const KeyWords& key, NamespaceId ns,
+               const Slot::Content& content) TOKEND_REQUIRES(mutex_);
   // The id of what a token is to point to, with a reference; nullopt where there is no room.
   std::optional<uint32_t> AcquireOwner(const PutRequest& request);
   std::optional<uint32_t> AcquireScopes(const PutRequest& request);
-  void ReleaseNames(uint32_t owner, uint32_t scopes);
   // Takes a live slot, out of the wheel already, out of everything else.
   void Drop(uint32_t id, uint64_t hash) TOKEND_REQUIRES(mutex_);
-  uint32_t AllocateSlot() TOKEND_REQUIRES(mutex_);  // 0 = none
+  // 0 = none. The caller counts what it got.
+  uint32_t AllocateSlot() TOKEND_REQUIRES(mutex_);
+  void CountSlots(uint32_t allocated) TOKEND_REQUIRES(mutex_);
   void FreeSlots(const Limbo::Chain& chain) TOKEND_REQUIRES(mutex_);
   void FreePassed() TOKEND_REQUIRES(mutex_);
   TokenTable::UsageEntry TakeUsageOf(uint32_t id) TOKEND_REQUIRES(mutex_);
   uint64_t HashOf(uint32_t id) const;
+  struct Hasher {
+    const TokenShard* shard;
+    uint64_t operator()(uint32_t id) const { return shard->HashOf(id); }
+    void Prefetch(uint32_t id) const { __builtin_prefetch(&shard->slots_[id]); }
+  };
   void NoteGrowth() TOKEND_REQUIRES(mutex_);
   void PublishStats() TOKEND_REQUIRES(mutex_);
 

@@ -11,6 +11,7 @@
 #include <unordered_map>
 
 #include "protocol/msgpack.h"
+#include "storage/by_shard.h"
 #include "storage/epoch.h"
 #include "storage/hash_index.h"
 #include "storage/interner.h"
@@ -38,6 +39,7 @@ constexpr size_t kChunk = 64;
 constexpr int kOptimisticTries = 16;
 // Tokens handled while a shard is held: some ten microseconds.
 constexpr size_t kReclaimStep = 64;
+constexpr size_t kStrHeaderMax = 5;  // of an encoded MessagePack str
 constexpr const char* kWhat = "tokens (lower tokens_max)";
 
 void Pause() {
@@ -337,6 +339,61 @@ PutResult TokenTable::Put(const TokenEntry& entry, PutMode mode,
                                  .denied_by_queue = denied_by_queue};
   if (entry.owner) request.owner_encoded = owner_encoded;
   return impl_->ShardFor(request.hash).Put(request);
+}
+
+PutResult TokenTable::PutMany(std::span<const TokenEntry> entries,
+                              const std::function<bool(size_t)>& denied_by_queue) {
+  TableParts& parts = impl_->parts;
+  std::vector<Interner::Name> owners, scope_sets;
+  std::string owners_encoded;
+  size_t owners_bytes = 0;
+  for (const TokenEntry& entry : entries) {
+    if (entry.owner) owners_bytes += entry.owner->size() + kStrHeaderMax;
+  }
+  owners_encoded.reserve(owners_bytes);  // views point into it
+  msgpack_io::Writer writer(&owners_encoded);
+  for (const TokenEntry& entry : entries) {
+    if (entry.owner) {
+      const size_t start = owners_encoded.size();
+      writer.Str(*entry.owner);
+      owners.push_back({entry.namespace_id, std::string_view(owners_encoded).substr(start)});
+    }
+    if (entry.scopes_encoded != kEmptyArray) scope_sets.push_back({0, entry.scopes_encoded});
+  }
+  parts.owners.AcquireMany(owners);
+  parts.scope_sets.AcquireMany(scope_sets);
+
+  std::vector<TokenShard::Arrival> arrivals;
+  arrivals.reserve(entries.size());
+  bool all_fit = true;
+  size_t next_owner = 0, next_scopes = 0;
+  for (size_t i = 0; i < entries.size(); ++i) {
+    const TokenEntry& entry = entries[i];
+    const bool has_scopes = entry.scopes_encoded != kEmptyArray;
+    const uint32_t owner = entry.owner ? owners[next_owner++].id : 0;
+    const uint32_t scopes = has_scopes ? scope_sets[next_scopes++].id : 0;
+    if ((entry.owner && owner == 0) || (has_scopes && scopes == 0)) {
+      parts.ReleaseNames(owner, scopes);
+      all_fit = false;
+      continue;
+    }
+    arrivals.push_back({.number = i,
+                        .hash = impl_->Hash(entry.namespace_id, entry.key),
+                        .entry = &entry,
+                        .owner = owner,
+                        .scopes = scopes});
+  }
+  const ByShard by_shard(arrivals.size(), impl_->shard_bits,
+                         [&](size_t i) { return arrivals[i].hash; });
+  for (uint32_t shard = 0; shard < by_shard.shards(); ++shard) {
+    const std::span<const uint32_t> mine = by_shard.Of(shard);
+    if (mine.empty()) continue;
+    if (!impl_->shards[shard]->PutMany(arrivals, mine, denied_by_queue)) all_fit = false;
+  }
+  for (const TokenShard::Arrival& arrival : arrivals) {
+    if (!arrival.put) parts.ReleaseNames(arrival.owner, arrival.scopes);
+  }
+  return all_fit ? PutResult::kPut : PutResult::kMemoryLimit;
 }
 
 bool TokenTable::Deny(NamespaceId ns, const TokenKey& key) {

@@ -146,6 +146,10 @@ class TokenTable {
   // Requires expires_at_ms <= kTimeMsMax or kNever.
   PutResult Put(const TokenEntry& entry, PutMode mode,
                 const std::function<bool()>* denied_by_queue = nullptr);
+  // Puts each as kIfAbsent does, in a fraction of the time; denied_by_queue(i) is asked for
+  // entries[i]. kMemoryLimit where one of them did not fit; others may be here then.
+  PutResult PutMany(std::span<const TokenEntry> entries,
+                    const std::function<bool(size_t)>& denied_by_queue);
   // From now on the token answers kRevoked. false if it is not here.
   bool Deny(NamespaceId ns, const TokenKey& key);
   bool LiftDenial(NamespaceId ns, const TokenKey& key);

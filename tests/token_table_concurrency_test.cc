@@ -62,6 +62,29 @@ class Race {
     if (table_.Put(entry, mode) == PutResult::kMemoryLimit) Fail("no room");
   }
 
+  // Those below `tokens`, of generation 0, as loading does.
+  void PutMany(char kind, uint64_t tokens) {
+    constexpr uint64_t kBatch = 500;
+    std::vector<std::string> owners, scopes;
+    for (uint64_t first = 0; first < tokens; first += kBatch) {
+      const uint64_t end = std::min(first + kBatch, tokens);
+      owners.clear();
+      scopes.clear();
+      for (uint64_t i = first; i < end; ++i) {
+        owners.push_back(OwnerOf(kind, i, 0));
+        scopes.push_back(ScopesOf(i, 0));
+      }
+      std::vector<TokenEntry> entries;
+      for (uint64_t i = first; i < end; ++i) {
+        entries.push_back(EntryOf(i, ExpiryOf(i, 0)));
+        entries.back().namespace_id = kNs;
+        entries.back().owner = owners[i - first];
+        entries.back().scopes_encoded = scopes[i - first];
+      }
+      if (table_.PutMany(entries, [](size_t) { return false; }) != PutResult::kPut) Fail("no room");
+    }
+  }
+
   // Looks a batch up and checks that what is valid hangs together.
   const std::vector<Lookup>& Find(TokenTable::Reader* reader, char kind,
                                   const std::vector<uint64_t>& numbers, uint64_t now_ms,
@@ -312,7 +335,7 @@ TEST(TokenTableConcurrencyTest, AMissIsOnlySaidWhereItIsCertain) {
   race.table().SetMissesUnavailable(true);
   constexpr uint64_t kDropped = 1'000'000;
   race.Writer([&] {
-    for (uint64_t i = 0; i < tokens; ++i) race.Put('f', i, 0, PutMode::kIfAbsent);
+    race.PutMany('f', tokens);
     race.table().SetMissesUnavailable(false);
     loaded.store(1, std::memory_order_release);
     // From here on tokens end one millisecond after the other, and go at once.

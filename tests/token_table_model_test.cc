@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -135,6 +136,10 @@ class Run {
         Put(key, command, command.mode);
         break;
       case Kind::kPutMany:
+        if (command.mode == PutMode::kIfAbsent) {
+          PutAbsent(command);
+          break;
+        }
         for (uint64_t i = 0; i < command.count; ++i) {
           Put({command.ns, kKeys + (command.number * 73 + i) % kManyKeys}, command, command.mode);
         }
@@ -277,6 +282,45 @@ class Run {
     token.scopes = scopes;
     token.revoked = entry.revoked;
     model_[key] = token;
+  }
+
+  // Some of both kinds of keys, some of them twice.
+  void PutAbsent(const Command& command) {
+    const std::string scopes = Scopes(command.scopes);
+    const std::string owner = OwnerName(command.owner);
+    std::vector<TokenEntry> entries;
+    std::vector<ModelKey> keys;
+    for (uint64_t i = 0; i < command.count; ++i) {
+      keys.emplace_back(command.ns, i % 3 == 0 ? (command.number + i) % kKeys
+                                               : kKeys + (command.number * 73 + i) % kManyKeys);
+      TokenEntry entry;
+      entry.namespace_id = keys.back().first;
+      entry.key = KeyOf(keys.back().second);
+      entry.expires_at_ms = ExpiryOf(command);
+      if (command.owner != 0 && i % 2 == 0) entry.owner = owner;
+      if (i % 5 != 0) entry.scopes_encoded = scopes;
+      if (i % 5 == 0) entry.scopes_encoded = kNoScopes;
+      entry.revoked = command.flag && i % 7 == 0;
+      entries.push_back(entry);
+    }
+    const auto denied = [&](size_t i) { return command.flag && i % 4 == 1; };
+    std::set<size_t> asked;
+    RC_ASSERT(table_.PutMany(entries, [&](size_t i) {
+      RC_ASSERT(asked.insert(i).second);
+      return denied(i);
+    }) == PutResult::kPut);
+    for (size_t i = 0; i < entries.size(); ++i) {
+      const bool present = model_.contains(keys[i]);
+      RC_ASSERT(asked.contains(i) == !present);
+      if (present) continue;
+      ModelToken token;
+      token.denied = denied(i);
+      token.expires_at_ms = entries[i].expires_at_ms;
+      if (entries[i].owner) token.owner = owner;
+      token.scopes = std::string(entries[i].scopes_encoded);
+      token.revoked = entries[i].revoked;
+      model_[keys[i]] = token;
+    }
   }
 
   void Erase(const ModelKey& key) {

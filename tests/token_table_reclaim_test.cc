@@ -290,6 +290,46 @@ TEST_F(TokenTableReclaimTest, MemoryLimit) {
   EXPECT_EQ(Put(tokens, 5000, PutMode::kIfAbsent), PutResult::kPut);
 }
 
+TEST_F(TokenTableReclaimTest, OfManyThoseAreHereThatFit) {
+  for (const bool by_memory : {false, true}) {
+    TokenTableOptions options = SmallOptions();
+    if (by_memory) options.memory_bytes_max = 100'000;
+    if (!by_memory) options.tokens_max = 1000;
+    Make(options);
+    std::vector<TokenEntry> entries;
+    for (uint64_t i = 0; i < 2000; ++i) {
+      entries.push_back(Entry(i));
+      entries.back().owner = "alice";
+    }
+    const auto not_denied = [](size_t) { return false; };
+    EXPECT_EQ(table_->PutMany(std::span(entries).first(500), not_denied), PutResult::kPut);
+    EXPECT_EQ(table_->PutMany(entries, not_denied), PutResult::kMemoryLimit);
+    const uint64_t tokens = table_->stats().tokens;
+    EXPECT_GE(tokens, by_memory ? 1100u : 1000u);
+    EXPECT_LT(tokens, 2000u);
+    uint64_t found = 0;
+    for (uint64_t i = 0; i < 2000; ++i) found += Ask(i) == Verdict::kValid ? 1 : 0;
+    EXPECT_EQ(found, tokens);
+    if (by_memory) {
+      EXPECT_LE(tokens, 100'000u / 72);
+    }
+    table_->CheckInvariants();
+  }
+}
+
+TEST_F(TokenTableReclaimTest, ManyWithANameThatDoesNotFit) {
+  std::vector<TokenEntry> entries = {Entry(1), Entry(2), Entry(3)};
+  const std::string too_long(20'000, 'x');
+  entries[0].owner = "alice";
+  entries[1].owner = too_long;
+  entries[2].owner = "alice";
+  entries[2].scopes_encoded = too_long;
+  EXPECT_EQ(table_->PutMany(entries, [](size_t i) { return i == 0; }), PutResult::kMemoryLimit);
+  EXPECT_EQ(Ask(1), Verdict::kRevoked);
+  EXPECT_EQ(Ask(2), Verdict::kUnknown);
+  EXPECT_EQ(Ask(3), Verdict::kUnknown);
+}
+
 TEST_F(TokenTableReclaimTest, WhatHasRoomFits) {
   TokenTableOptions options = SmallOptions();
   options.memory_bytes_max = 50'000;

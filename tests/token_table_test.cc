@@ -251,6 +251,31 @@ TEST_F(TokenTableTest, IfAbsentChangesNothingThatIsHere) {
   EXPECT_EQ(Find(2).expires_at_ms, 9000u);
 }
 
+TEST_F(TokenTableTest, PutManyPutsWhatIsNotHere) {
+  Put(1, 5000);
+  std::vector<TokenEntry> entries;
+  for (uint64_t i = 0; i < 3000; ++i) entries.push_back(Entry(i, 9000 + i));
+  entries.push_back(Entry(7, 3000));  // a second time
+  for (size_t i = 10; i < 20; ++i) entries[i].owner = "alice";
+  const std::string scopes = EncodedScopes({"read"});
+  entries[15].scopes_encoded = scopes;
+  EXPECT_EQ(table_->PutMany(entries, [](size_t i) { return i == 99; }), PutResult::kPut);
+  for (uint64_t i = 0; i < 3000; ++i) {
+    const Lookup found = Find(i);
+    if (i == 99) {
+      EXPECT_EQ(found.verdict, Verdict::kRevoked);
+      continue;
+    }
+    ASSERT_EQ(found.verdict, Verdict::kValid) << i;
+    EXPECT_EQ(found.expires_at_ms, i == 1 ? 5000 : 9000 + i);
+    EXPECT_EQ(found.owner_encoded, i >= 10 && i < 20 ? EncodedStr("alice") : "\xc0");
+    EXPECT_EQ(found.scopes_encoded, i == 15 ? scopes : kNoScopes);
+  }
+  table_->DenyOwner(kNs, "alice");
+  EXPECT_EQ(Ask(15), Verdict::kRevoked);
+  EXPECT_EQ(table_->PutMany({}, [](size_t) { return false; }), PutResult::kPut);
+}
+
 TEST_F(TokenTableTest, TheQueueIsAskedForNewAndResetTokensOnly) {
   int asked = 0;
   bool answer = true;

@@ -206,6 +206,7 @@ RestartFigures CrashTest::Restart(std::unique_ptr<ServerProcess>* server) {
 
 // "unavailable" is no answer; any other must be right.
 void CrashTest::CheckSomeWhileLoading(client::Client* client) {
+  if (next_batch_ == 0) return;  // nothing was written yet
   for (int i = 0; i < 20; ++i) {
     const uint64_t token = random_() % (next_batch_ * kBatchTokens);
     const auto verdict = client->Validate(plan_.Token(token));

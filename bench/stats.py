@@ -68,13 +68,14 @@ def decode(data, at=0):
 
 
 class Tokend:
-    """Asks a tokend for its `stats`."""
+    """Asks a tokend for its `stats`, or whatever else has no parameters."""
 
     def __init__(self, address):
         self._socket = _connect(address)
 
-    def ask(self):
-        self._socket.sendall(b"\x94\x00\x01\xa5stats\x90")
+    def ask(self, method="stats"):
+        name = method.encode()
+        self._socket.sendall(b"\x94\x00\x01" + bytes([0xA0 + len(name)]) + name + b"\x90")
         received = b""
         while True:
             part = self._socket.recv(65536)
@@ -87,7 +88,7 @@ class Tokend:
             except (IndexError, struct.error):
                 continue
         if answer[2] is not None:
-            raise Broken(f"stats: {answer[2]}")
+            raise Broken(f"{method}: {answer[2]}")
         return answer[3]
 
     def close(self):

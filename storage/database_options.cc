@@ -15,7 +15,7 @@ namespace tokend {
 namespace {
 
 // The log is replayed at a start after a crash; more of it is a longer start.
-constexpr uint64_t kWalBytesMax = 256 << 20;
+constexpr uint64_t kWalBytesMax = 128 << 20;
 
 class RetentionFilterFactory : public rocksdb::CompactionFilterFactory {
  public:

@@ -18,7 +18,7 @@ tokend_server_test(rpc_stream_test)
 tokend_server_test(rpc_bounds_test)
 tokend_server_test(http_test)
 tokend_server_test(server_lifecycle_test)
-target_link_libraries(server_lifecycle_test PRIVATE RocksDB::rocksdb-shared)
+target_link_libraries(server_lifecycle_test PRIVATE tokend_fault_disk)
 
 # The program from outside, in another language. Debian's python3-msgpack is for /usr/bin/python3,
 # whatever stands before it in PATH.

@@ -7,8 +7,8 @@
 #include <thread>
 
 #include "server/limits.h"
+#include "tests/support/fault_file_system.h"
 #include "tests/support/server_fixture.h"
-#include "tests/support/sync_fault_env.h"
 
 namespace tokend::testing {
 namespace {
@@ -18,6 +18,31 @@ using ::testing::Not;
 using ::testing::StartsWith;
 
 class ServerLifecycleTest : public ServerFixture {};
+
+class ServerDiskFaultTest : public ServerFixture {
+ protected:
+  ServerDiskFaultTest()
+      : files_(std::make_shared<FaultFileSystem>()), env_(rocksdb::NewCompositeEnv(files_)) {}
+  ~ServerDiskFaultTest() override {
+    connection_.reset();
+    server_.reset();  // before its env
+  }
+
+  void StartOnFaultyDisk() {
+    const Status status =
+        Server::Start(config_, {.clock = &clock_, .env = env_.get()}, log_, &server_);
+    ASSERT_TRUE(status.ok()) << status.message();
+    server_->store().WaitUntilLoaded();
+  }
+  std::string Http(const std::string& path) {
+    ClientSocket http = ConnectHttp();
+    http.Send("GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n");
+    return http.Receive();
+  }
+
+  std::shared_ptr<FaultFileSystem> files_;
+  std::unique_ptr<rocksdb::Env> env_;
+};
 
 TEST_F(ServerLifecycleTest, ReportsWhereItListens) {
   config_.listen = "127.0.0.1:0,[::1]:0";
@@ -248,33 +273,52 @@ TEST_F(ServerLifecycleTest, LogsNeverHoldAToken) {
   EXPECT_THAT(Log(), Not(HasSubstr(issued)));
 }
 
-TEST_F(ServerLifecycleTest, ADiskThatFailsMakesItReadOnlyAndUnready) {
-  SyncFaultEnv env;
-  const Status status = Server::Start(config_, {.clock = &clock_, .env = &env}, log_, &server_);
-  ASSERT_TRUE(status.ok()) << status.message();
-  server_->store().WaitUntilLoaded();
+TEST_F(ServerDiskFaultTest, AFailedFsyncMakesItReadOnlyAndUnready) {
+  StartOnFaultyDisk();
   Must("insert", {{{"token", "a"}}});
   Must("insert", {{{"token", "b"}}});
-  env.FailSyncs();
+  files_->Fail(FaultFileSystem::Operation::kSync, rocksdb::IOStatus::IOError("the disk is gone"));
   EXPECT_FALSE(Call("insert", {{{"token", "c"}}}).ok());
   EXPECT_EQ(Call("insert", {{{"token", "d"}}}).code(), "read_only");
   EXPECT_EQ(Stats().at("state"), "read_only");
+  EXPECT_THAT(std::string(Stats().at("read_only_reason")), HasSubstr("the disk is gone"));
   EXPECT_EQ(Must("validate", {"a"}).at(0), true);
   EXPECT_EQ(Must("validate", {"c"}).at(1), "unknown");
   // Deny fails closed: it holds in memory, and its sender knows that it is not durable.
   EXPECT_EQ(Call("revoke", {"a"}).code(), "not_durable");
   EXPECT_EQ(Must("validate", {"a"}).at(1), "revoked");
-  ClientSocket http = ConnectHttp();
-  http.Send("GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n");
-  const std::string answer = http.Receive();
+  const std::string answer = Http("/readyz");
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 503 Service Unavailable\r\n"));
   EXPECT_THAT(answer, HasSubstr("\r\nRetry-After: 1\r\n"));
   EXPECT_THAT(answer, ::testing::EndsWith("\r\n\r\nread_only\n"));
-  http.Send("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n");
-  EXPECT_THAT(http.Receive(), StartsWith("HTTP/1.1 200 OK\r\n"));
-  connection_.reset();
-  server_.reset();  // before its env
+  EXPECT_THAT(Http("/livez"), StartsWith("HTTP/1.1 200 OK\r\n"));
+  // It stays so, whatever the disk says later.
+  files_->Heal();
+  clock_.Advance(60'000);
+  server_->store().Maintain();
+  EXPECT_EQ(Call("insert", {{{"token", "d"}}}).code(), "read_only");
   EXPECT_THAT(Log(), HasSubstr("error read_only reason="));
+}
+
+TEST_F(ServerDiskFaultTest, ADiskNearlyFullTakesRevokesAndThenEverythingAgain) {
+  StartOnFaultyDisk();
+  Must("insert", {{{"token", "a"}}});
+  files_->SetFreeBytes(100 << 20);
+  server_->store().Maintain();
+  const auto refused = Call("insert", {{{"token", "b"}}});
+  EXPECT_EQ(refused.code(), "read_only");
+  EXPECT_THAT(refused.message(), HasSubstr("make room"));
+  EXPECT_EQ(Stats().at("state"), "read_only");
+  EXPECT_THAT(Http("/readyz"), ::testing::EndsWith("\r\n\r\nread_only\n"));
+  Must("revoke", {"a"});
+  EXPECT_EQ(Must("validate", {"a"}).at(1), "revoked");
+  files_->SetFreeBytes(uint64_t{1} << 40);
+  server_->store().Maintain();
+  Must("insert", {{{"token", "b"}}});
+  EXPECT_EQ(Stats().at("state"), "ready");
+  EXPECT_EQ(Stats().at("read_only_reason"), "");
+  EXPECT_THAT(Http("/readyz"), StartsWith("HTTP/1.1 200 OK\r\n"));
+  EXPECT_THAT(Log(), HasSubstr("writable"));
 }
 
 TEST_F(ServerLifecycleTest, WhatIsNotLoadedIsJudgedAllTheSameAndItIsNotReady) {

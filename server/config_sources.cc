@@ -6,8 +6,9 @@
 #include <sstream>
 
 #define TOML_HEADER_ONLY 1
-// toml++ 3.3 asserts of a table's name what its own parser goes on to check, and takes a letter such
-// as U+00E9 outside a string for a case that cannot come: "[?" and a stray letter must be errors.
+// toml++ 3.3 asserts of a table's name what its own parser goes on to check, and takes a letter
+// such as U+00E9 outside a string for a case that cannot come: "[?" and a stray letter must be
+// errors.
 #define TOML_ASSERT(expr) static_assert(true)
 #include <toml++/impl/preprocessor.h>
 #pragma push_macro("TOML_UNREACHABLE")

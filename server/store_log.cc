@@ -22,6 +22,24 @@ void StoreLog::OnReadOnly(const std::string& reason) {
 
 void StoreLog::OnWritable() { log_.Info("writable", {}); }
 
+void StoreLog::OnClockJumped(int64_t ms, bool while_closed) {
+  if (ms < 0) {
+    log_.Warning("clock_jumped_back", {{"ms", -ms}, {"while_stopped", while_closed}});
+    return;
+  }
+  constexpr std::string_view kWaits =
+      "waits until that has lasted for clock_gap_accept_ms, or for: tokenctl clock accept";
+  if (while_closed) {
+    log_.Info("clock_ahead_of_last_run", {{"ms", ms}, {"disk_reclaiming", kWaits}});
+  } else {
+    log_.Warning("clock_jumped_ahead", {{"ms", ms}, {"disk_reclaiming", kWaits}});
+  }
+}
+
+void StoreLog::OnClockGapAccepted(uint64_t ms) {
+  log_.Info("clock_gap_accepted", {{"ms", ms}, {"disk_reclaiming", "follows the clock again"}});
+}
+
 void StoreLog::OnClockWentBack(uint64_t ms) {
   log_.Warning("clock_went_back", {{"ms", ms}, {"reading_back", "tokens that had expired"}});
 }

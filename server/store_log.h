@@ -14,6 +14,8 @@ class StoreLog : public StoreListener {
   void OnLoaded(const LoadProgress& progress, const std::string& error) override;
   void OnReadOnly(const std::string& reason) override;
   void OnWritable() override;
+  void OnClockJumped(int64_t ms, bool while_closed) override;
+  void OnClockGapAccepted(uint64_t ms) override;
   void OnClockWentBack(uint64_t ms) override;
 
  private:

@@ -70,6 +70,7 @@ Committer::Committer(const StoreParts& parts, const CommitterOptions& options,
       options_(options),
       queue_(parts, options.queue_mutations_max, options.queue_bytes_max),
       planner_(parts, last_sequence),
+      clock_watch_(parts.clock->NowMs(), parts.clock->SteadyMs()),
       synced_sequence_(last_sequence),  // what was read was brought into files, and synced there
       sequence_(last_sequence) {
   upkeep_at_steady_ms_ = usage_flush_at_steady_ms_ = clock_persisted_at_steady_ms_ =
@@ -327,7 +328,7 @@ void Committer::Upkeep(bool thorough) {
     } while (thorough && freed != 0);
     reclaim_pending_ = freed == kReclaimBudget;
     upkeep_at_steady_ms_ = steady_ms;
-    parts_.reclaim_clock->Tick(now_ms, steady_ms);
+    WatchClock(now_ms, steady_ms);
   }
   if (failed()) TryToRecover(steady_ms);
   if (failed()) return;
@@ -349,6 +350,14 @@ void Committer::Upkeep(bool thorough) {
   }
   if (steady_ms - usage_flush_at_steady_ms_ >= options_.usage_flush_interval_ms) StartUsageFlush();
   if (steady_ms - clock_persisted_at_steady_ms_ >= kClockPersistIntervalMs) PersistReclaimClock();
+}
+
+void Committer::WatchClock(uint64_t now_ms, uint64_t steady_ms) {
+  const int64_t jump = clock_watch_.Jump(now_ms, steady_ms);
+  const uint64_t accepted_ms = parts_.reclaim_clock->Tick(now_ms, steady_ms);
+  if (options_.listener == nullptr) return;
+  if (jump != 0) options_.listener->OnClockJumped(jump, /*while_closed=*/false);
+  if (accepted_ms != 0) options_.listener->OnClockGapAccepted(accepted_ms);
 }
 
 void Committer::StartUsageFlush() {

@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "storage/background_job.h"
+#include "storage/clock_watch.h"
 #include "storage/mutation_planner.h"
 #include "storage/store.h"
 #include "storage/store_parts.h"
@@ -88,6 +89,7 @@ class Committer {
   void TryToRecover(uint64_t steady_ms);
   void StepJob();
   void Upkeep(bool thorough);
+  void WatchClock(uint64_t now_ms, uint64_t steady_ms);
   void StartUsageFlush();
   void SaveUsageOfFreed();
   void PersistReclaimClock();
@@ -98,6 +100,7 @@ class Committer {
   const CommitterOptions options_;
   WriteQueue queue_;
   MutationPlanner planner_;
+  ClockWatch clock_watch_;
   std::deque<std::unique_ptr<BackgroundJob>> jobs_;
   std::vector<TokenTable::UsageEntry> unsaved_usage_;
   uint64_t upkeep_at_steady_ms_ = 0;

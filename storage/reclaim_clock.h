@@ -24,7 +24,8 @@ class ReclaimClock {
 
   // `state` as persisted; a new store starts with {wall_ms, 0}.
   void Start(const State& state, uint64_t steady_ms);
-  void Tick(uint64_t wall_ms, uint64_t steady_ms);
+  // How large a gap it has taken over; most often none.
+  uint64_t Tick(uint64_t wall_ms, uint64_t steady_ms);
   void Accept(uint64_t wall_ms);
 
   // Any thread.

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <cstdlib>
 #include <mutex>
 #include <utility>
 
 #include "storage/byte_codec.h"
+#include "storage/clock_watch.h"
 #include "storage/committer.h"
 #include "storage/database.h"
 #include "storage/loader.h"
@@ -118,6 +120,11 @@ Status Store::Impl::ReadClockAndSequence(uint64_t* sequence) {
     return {ErrorCode::kInternal, "the reclaim clock's row is damaged; restore from a backup"};
   }
   reclaim_clock.Start(state, clock->SteadyMs());
+  const auto ahead_ms = static_cast<int64_t>(clock->NowMs() - state.now_ms);
+  if (std::abs(ahead_ms) >= static_cast<int64_t>(ClockWatch::kJumpMinMs) &&
+      options.listener != nullptr) {
+    options.listener->OnClockJumped(ahead_ms, /*while_closed=*/true);
+  }
   return {};
 }
 

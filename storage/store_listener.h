@@ -26,6 +26,11 @@ class StoreListener {
   virtual void OnReadOnly(const std::string& reason) = 0;
   // The disk has room again, and writes are taken.
   virtual void OnWritable() = 0;
+  // The wall clock was set, ahead or (negative) back by so much: while the store runs, or since it
+  // ran last. Then ahead may just be the time that it was closed.
+  virtual void OnClockJumped(int64_t ms, bool while_closed) = 0;
+  // A wall clock ahead by so much has been so for long enough: disk reclaiming follows it now.
+  virtual void OnClockGapAccepted(uint64_t ms) = 0;
   // The wall clock is behind the expiry of tokens that memory has dropped: they are read back.
   virtual void OnClockWentBack(uint64_t ms) = 0;
 };

@@ -321,6 +321,20 @@ TEST_F(ServerDiskFaultTest, ADiskNearlyFullTakesRevokesAndThenEverythingAgain) {
   EXPECT_THAT(Log(), HasSubstr("writable"));
 }
 
+TEST_F(ServerLifecycleTest, AClockThatIsSetIsLogged) {
+  Start();
+  const uint64_t right_ms = clock_.NowMs();
+  clock_.SetWall(right_ms + 3'600'000);
+  server_->store().Maintain();
+  EXPECT_THAT(Log(), HasSubstr("warning clock_jumped_ahead ms=3600000 disk_reclaiming="));
+  clock_.SetWall(right_ms);
+  server_->store().Maintain();
+  EXPECT_THAT(Log(), HasSubstr("warning clock_jumped_back ms=3600000 while_stopped=false"));
+  clock_.SetWall(right_ms + 7'200'000);
+  Restart();
+  EXPECT_THAT(Log(), HasSubstr("info clock_ahead_of_last_run ms="));
+}
+
 TEST_F(ServerLifecycleTest, WhatIsNotLoadedIsJudgedAllTheSameAndItIsNotReady) {
   Start();
   EXPECT_THAT(Log(), HasSubstr("info loaded records=0 "));

@@ -18,5 +18,6 @@ tokend_test(power_loss_test LIBS tokend_store tokend_fault_disk LABELS storage t
 tokend_test(backup_test LIBS tokend_store LABELS storage tsan fault)
 tokend_test(repair_test LIBS tokend_store LABELS storage tsan fault)
 tokend_test(disk_fault_test LIBS tokend_store tokend_fault_disk LABELS storage tsan fault)
+tokend_test(store_clock_test LIBS tokend_store RocksDB::rocksdb-shared LABELS storage tsan fault)
 tokend_test(store_queue_test LIBS tokend_store LABELS storage tsan)
 tokend_test(store_model_test LIBS tokend_store LABELS storage tsan)

@@ -6,7 +6,9 @@
 
 #include "storage/database.h"
 #include "storage/rows.h"
+#include "tests/support/null_store_listener.h"
 #include "tests/support/store_fixture.h"
+#include "tests/support/stored_rows.h"
 
 namespace tokend {
 namespace {
@@ -135,25 +137,6 @@ TEST_F(StoreRestartTest, ANewerFormatIsRefused) {
 
 // --- what leaves the disk, and when ---
 
-uint64_t RowsOnDisk(const std::string& data_dir, Database::Family family, uint64_t before_ms) {
-  std::unique_ptr<Database> database;
-  DatabaseOptions options;
-  options.data_dir = data_dir;
-  options.reclaim_before_ms = [before_ms] { return before_ms; };
-  EXPECT_TRUE(Database::Open(options, &database).ok());
-  rocksdb::CompactRangeOptions compact;
-  compact.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
-  // Usage is merged by one compaction and judged by the next.
-  for (int i = 0; i < 2; ++i) {
-    EXPECT_TRUE(
-        database->db()->CompactRange(compact, database->family(family), nullptr, nullptr).ok());
-  }
-  uint64_t rows = 0;
-  const std::unique_ptr<rocksdb::Iterator> it(database->NewIterator(family));
-  for (it->SeekToFirst(); it->Valid(); it->Next()) ++rows;
-  return rows;
-}
-
 TEST_F(StoreRestartTest, ExpiredRowsLeaveEveryFamilyByCompactionOnceRetentionIsOver) {
   const uint64_t begun = clock_.NowMs();
   Insert("short", {.owner = "bob", .ttl_ms = 1000});
@@ -193,43 +176,14 @@ TEST_F(StoreRestartTest, WhatIsPastItsRetentionCountsAsAbsentCompactedOrNot) {
   EXPECT_EQ(Count({.owner = "x"}), 0u);
 }
 
-TEST_F(StoreRestartTest, AJumpOfTheClockDestroysNothing) {
-  Insert("a", {.ttl_ms = 30 * kDay});
-  const uint64_t before = clock_.NowMs();
-  clock_.SetWall(before + 365 * kDay);
-  EXPECT_EQ(Validate("a"), Verdict::kExpired);
-  store_->Maintain();
-  EXPECT_EQ(Validate("a"), Verdict::kUnknown);
-  EXPECT_EQ(Do(PurgeExpiredMutation{kTimeMsMax}).count, 0u);  // held back by the reclaim clock
-  for (const bool restart : {false, true}) {
-    if (restart) Reopen();
-    clock_.SetWall(before + kHour);
-    if (!restart) {
-      EXPECT_EQ(Validate("a"), Verdict::kUnavailable);  // not known yet: never "unknown"
-    }
-    store_->Maintain();
-    EXPECT_EQ(Validate("a"), Verdict::kValid);
-    EXPECT_EQ(Validate("b"), Verdict::kUnknown);
-    clock_.SetWall(before + 365 * kDay);
-    store_->Maintain();
-  }
-  CloseStore();
-  EXPECT_EQ(RowsOnDisk(Options().data_dir, Database::kTokens, before), 1u);
-}
-
-TEST_F(StoreRestartTest, ItTellsOfLoadingAndOfAClockThatWentBack) {
-  struct Heard : StoreListener {
-    void OnLoadProgress(const LoadProgress& /*progress*/) override {}
+TEST_F(StoreRestartTest, ItTellsOfLoading) {
+  struct Heard : NullStoreListener {
     void OnLoaded(const LoadProgress& progress, const std::string& error) override {
       loaded = progress.records;
       load_error = error;
     }
-    void OnReadOnly(const std::string& /*reason*/) override {}
-    void OnWritable() override {}
-    void OnClockWentBack(uint64_t ms) override { back_ms = ms; }
     uint64_t loaded = 0;
-    std::string load_error;
-    std::atomic<uint64_t> back_ms{0};
+    std::string load_error = "not loaded";
   };
   for (int i = 0; i < 300; ++i) Insert("t" + std::to_string(i), {.ttl_ms = kDay});
   CloseStore();
@@ -240,25 +194,7 @@ TEST_F(StoreRestartTest, ItTellsOfLoadingAndOfAClockThatWentBack) {
   store_->WaitUntilLoaded();
   EXPECT_EQ(heard.loaded, 300u);
   EXPECT_EQ(heard.load_error, "");
-  const uint64_t before = clock_.NowMs();
-  clock_.SetWall(before + 2 * kDay);
-  store_->Maintain();
-  clock_.SetWall(before);
-  store_->Maintain();
-  EXPECT_EQ(heard.back_ms.load(), kDay);
   store_.reset();
-}
-
-TEST_F(StoreRestartTest, AnOperatorMayTakeAClockGapOver) {
-  Insert("a", {.ttl_ms = kDay});
-  clock_.SetWall(clock_.NowMs() + 365 * kDay);
-  store_->Maintain();
-  EXPECT_LT(store_->stats().reclaim_clock_ms, clock_.NowMs() - 300 * kDay);
-  EXPECT_TRUE(Do(AcceptClockMutation{}).status.ok());
-  EXPECT_EQ(store_->stats().reclaim_clock_ms, clock_.NowMs());
-  Reopen();
-  EXPECT_EQ(store_->stats().reclaim_clock_ms, clock_.NowMs());
-  EXPECT_FALSE(Get("a"));
 }
 
 }  // namespace

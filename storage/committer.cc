@@ -239,9 +239,12 @@ bool Committer::WriteGroup(CommitGroup* group, bool sync) {
 
 void Committer::SyncAcknowledged() {
   const rocksdb::Status status = parts_.database->db()->SyncWAL();
-  synced_sequence_ = planner_.last_sequence();
   unsynced_since_steady_ms_.reset();
-  if (!status.ok()) BecomeReadOnly(status);
+  if (status.ok()) {
+    synced_sequence_ = planner_.last_sequence();
+  } else {
+    BecomeReadOnly(status);
+  }
 }
 
 void Committer::BecomeReadOnly(const rocksdb::Status& status) {

@@ -309,8 +309,13 @@ void Committer::StepJob() {
   if (jobs_.empty()) return;
   std::unique_ptr<BackgroundJob> job = std::move(jobs_.front());
   jobs_.pop_front();
-  const auto result = job->Step(
-      [this](CommitGroup* group, bool sync) { return group->empty() || WriteGroup(group, sync); });
+  const auto result = job->Step([this](CommitGroup* group, bool sync) {
+    if (!group->empty() && !WriteGroup(group, sync)) return false;
+    // A last step that had nothing to write has synced nothing of the steps before it, either.
+    if (!sync || !unsynced_since_steady_ms_) return true;
+    if (!failed()) SyncAcknowledged();
+    return !failed();
+  });
   if (result == BackgroundJob::Result::kMore) {
     // At the back: a long one does not hold the others up.
     jobs_.push_back(std::move(job));

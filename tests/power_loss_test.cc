@@ -239,6 +239,19 @@ TEST_P(PowerLossTest, ARevokeIsOnTheDiskAtEveryLevel) {
   EXPECT_EQ(Validate("new"), Verdict::kValid);
 }
 
+TEST_P(PowerLossTest, APurgeIsOnTheDiskAtEveryLevel) {
+  std::mt19937_64 random(TestSeed());
+  Insert("expired", {.ttl_ms = 1});
+  clock_.Advance(10);
+  store_->Maintain();
+  EXPECT_EQ(Do(PurgeExpiredMutation{clock_.NowMs()}).count, 1u);
+  files_->Cut();
+  CloseStore();
+  files_->Lose(&random);
+  OpenStore();
+  EXPECT_FALSE(Get("expired"));
+}
+
 TEST_P(PowerLossTest, AfterACleanStopNothingIsLost) {
   std::mt19937_64 random(TestSeed());
   Insert("a", {.ttl_ms = 1000});

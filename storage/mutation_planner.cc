@@ -204,21 +204,26 @@ Status MutationPlanner::Insert(const InsertMutation& op, const std::string& name
   return {};
 }
 
+template <typename Name>
+Status MutationPlanner::DenyInImports(NamespaceId ns, const Name& name,
+                                      std::set<Name> OpenImport::*denied) {
+  for (auto& [id, import] : imports_) {
+    std::set<Name>& names = import.*denied;
+    if (import.ns != ns || names.contains(name)) continue;
+    if (names.size() >= kImportDenialsMax) {
+      return {ErrorCode::kBusy,
+              "too many unknown tokens were revoked during an import; retry when it has ended"};
+    }
+    names.insert(name);
+  }
+  return {};
+}
+
 Status MutationPlanner::Revoke(const TokenKey& key, NamespaceId ns, uint64_t ticket,
                                Outcome* outcome) {
   CommitGroup::Token* token = nullptr;
   if (Status status = group_->Find({ns, key}, &token); !status.ok()) return status;
-  if (!token->now) {
-    for (auto& [id, import] : imports_) {
-      if (import.ns != ns || import.denied_tokens.contains(key)) continue;
-      if (import.denied_tokens.size() >= kImportDenialsMax) {
-        return {ErrorCode::kBusy,
-                "too many unknown tokens were revoked during an import; retry when it has ended"};
-      }
-      import.denied_tokens.insert(key);
-    }
-    return {};
-  }
+  if (!token->now) return DenyInImports(ns, key, &OpenImport::denied_tokens);
   StoredRecord next;
   const FoldResult folded = FoldRevoke(NextStamp(), &*token->now, &next);
   outcome->was_live = folded.was_live;
@@ -230,7 +235,7 @@ Status MutationPlanner::RevokeId(const TokenId& id, NamespaceId ns, uint64_t tic
                                  Outcome* outcome) {
   CommitGroup::Token* token = nullptr;
   if (Status status = group_->FindById(ns, id, &token); !status.ok()) return status;
-  if (token == nullptr) return {};
+  if (token == nullptr) return DenyInImports(ns, id, &OpenImport::denied_ids);
   // The key was not known when it was queued; from here on it is denied, durable or not.
   parts_.table->Deny(ns, token->name.key);
   return Revoke(token->name.key, ns, ticket, outcome);
@@ -330,6 +335,7 @@ Status MutationPlanner::ImportRow(const ImportedRow& row, OpenImport* import, ui
   ImportedRow applied = row;
   Record& record = applied.record;
   if (import->denied_tokens.contains(record.key) ||
+      import->denied_ids.contains(TokenId::Of(record.key)) ||
       (record.owner && import->denied_owners.contains(*record.owner))) {
     record.revoked = true;
   }

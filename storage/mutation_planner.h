@@ -67,6 +67,7 @@ class MutationPlanner {
     uint64_t taken = 0, replaced = 0, unchanged = 0, refused = 0;
     // Revokes since the begin of tokens and owners that may only come with a row yet.
     std::set<TokenKey> denied_tokens;
+    std::set<TokenId> denied_ids;
     std::set<std::string> denied_owners;
   };
 
@@ -83,6 +84,9 @@ class MutationPlanner {
   Status Insert(const InsertMutation& op, const std::string& namespace_name, uint64_t ticket,
                 Outcome* outcome);
   Status Revoke(const TokenKey& key, NamespaceId ns, uint64_t ticket, Outcome* outcome);
+  // Has the open imports remember the revoke of a token that is not there.
+  template <typename Name>
+  Status DenyInImports(NamespaceId ns, const Name& name, std::set<Name> OpenImport::*denied);
   Status RevokeId(const TokenId& id, NamespaceId ns, uint64_t ticket, Outcome* outcome);
   Status RevokeOwner(const RevokeOwnerMutation& op, NamespaceId ns, Planned* planned);
   Status Extend(const ExtendMutation& op, NamespaceId ns, uint64_t ticket, Outcome* outcome);

@@ -81,6 +81,17 @@ TEST_F(StoreImportTest, ARevokeBeforeDuringAndAfterWins) {
   End(id);
 }
 
+TEST_F(StoreImportTest, ARevokeByIdDuringAnImportHitsARowToCome) {
+  const std::string id = Begin();
+  EXPECT_FALSE(Do(RevokeIdMutation{TokenId::Of(Key("during"))}, "imported").was_live);
+  Rows(id, {Row("during"), Row("free")});
+  EXPECT_EQ(Validate("during", "imported"), Verdict::kRevoked);
+  EXPECT_EQ(Validate("free", "imported"), Verdict::kValid);
+  End(id);
+  Reopen();
+  EXPECT_EQ(Validate("during", "imported"), Verdict::kRevoked);
+}
+
 TEST_F(StoreImportTest, ARevokeOfTheOwnerDuringAnImportHitsRowsToCome) {
   const std::string id = Begin();
   Rows(id, {Row("early", {.owner = "bob"})});

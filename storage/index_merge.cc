@@ -7,13 +7,14 @@ namespace tokend {
 
 IndexMerge::IndexMerge(Database* database, Database::Family family, std::vector<IndexRange> ranges,
                        bool descending, const std::optional<ListPosition>& after)
-    : database_(database), descending_(descending) {
+    : database_(database), snapshot_(database->db()), descending_(descending) {
   for (IndexRange& range : ranges) {
     auto run = std::make_unique<Run>();
     run->range = std::move(range);
     run->lower = run->range.start;
     run->upper = run->range.end;
     rocksdb::ReadOptions options;
+    options.snapshot = snapshot_.snapshot();
     options.iterate_lower_bound = &run->lower;
     options.iterate_upper_bound = &run->upper;
     run->it.reset(database->db()->NewIterator(options, database->family(family)));

@@ -1,8 +1,11 @@
-// Walks one or two ranges of an index as one, in order of (expires, key), either way. Rows past
-// their retention are passed over.
+// Walks one or two ranges of an index as one, in order of (expires, key), either way, as they were
+// at one moment: a token that changes ranges is in one of them. Rows past their retention are
+// passed over.
 //
 // One thread; the ranges and the database outlive it.
 #pragma once
+
+#include <rocksdb/snapshot.h>
 
 #include <cstdint>
 #include <memory>
@@ -38,6 +41,7 @@ class IndexMerge {
   void Choose();
 
   Database* const database_;
+  rocksdb::ManagedSnapshot snapshot_;
   const bool descending_;
   std::vector<std::unique_ptr<Run>> runs_;
   Run* current_ = nullptr;

@@ -1,7 +1,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <set>
+#include <thread>
 
 #include "tests/support/store_fixture.h"
 
@@ -190,6 +192,30 @@ TEST_F(StoreListTest, APageIsBoundedInBytesToo) {
       EXPECT_EQ(Paged(params), Expected(params));
     }
   }
+}
+
+// Of the two ranges of an index, one for revoked tokens, it is always in one.
+TEST_F(StoreListTest, ATokenThatIsRevokedAndBroughtBackMeanwhileIsThereOnce) {
+  // What is past its retention is passed over, which takes a while in which to write.
+  for (int i = 0; i < 1000; ++i) Insert("old " + std::to_string(i), {.owner = "bob", .ttl_ms = 1});
+  clock_.Advance(Options().retention_ms + 10);
+  store_->Maintain();
+  Insert("a", {.owner = "bob"});
+  std::atomic<bool> done{false};
+  std::thread writer([&] {
+    while (!done) {
+      Revoke("a");
+      Insert("a", {.owner = "bob", .replace = true});
+    }
+  });
+  ListParams params;
+  params.owner = "bob";
+  for (int i = 0; i < 500 && !HasFailure(); ++i) {
+    EXPECT_EQ(Count(params), 1u);
+    EXPECT_EQ(List(params).records.size(), 1u);
+  }
+  done = true;
+  writer.join();
 }
 
 TEST_F(StoreListTest, ByKeyWithoutOwnerFollowsTheTokensThemselves) {

@@ -29,3 +29,8 @@ foreach(name program_test msgpack_client_test)
   set_tests_properties(${name} PROPERTIES TIMEOUT 300 LABELS "server;integration"
     ENVIRONMENT "${TOKEND_TEST_ENVIRONMENT}")
 endforeach()
+
+# Minutes of it with TOKEND_MODEL_SECONDS.
+tokend_server_test(server_model_test tokend_client tokend_fault_disk RocksDB::rocksdb-shared LABELS model)
+target_sources(server_model_test PRIVATE
+  model/model_client.cc model/operation.cc model/token_history.cc model/token_state.cc)

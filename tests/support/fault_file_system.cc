@@ -202,6 +202,11 @@ void FaultFileSystem::Lose(std::mt19937_64* random) {
   cut_ = false;
 }
 
+void FaultFileSystem::Keep() {
+  const std::unique_lock power(power_);
+  cut_ = false;
+}
+
 void FaultFileSystem::Fail(Operation operation, const IOStatus& status, std::string in) {
   const std::lock_guard lock(mutex_);
   faults_.push_back({operation, status, std::move(in)});

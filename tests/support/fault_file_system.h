@@ -37,6 +37,9 @@ class FaultFileSystem : public rocksdb::FileSystemWrapper {
   // file's unsynced end is cut at random, and pages of what is left may hold zeros. The power is
   // back then.
   void Lose(std::mt19937_64* random);
+  // After Cut(), with everything closed: it was only the process that ended, and all it wrote is
+  // there, synced or not.
+  void Keep();
 
   // From now on that operation fails on files whose path contains `in`, until Heal().
   void Fail(Operation operation, const rocksdb::IOStatus& status, std::string in = {});

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <mutex>
 #include <utility>
 
 namespace tokend::testing {
@@ -328,6 +329,7 @@ void ModelClient::Revoke(const PoolToken& token) {
 }
 
 void ModelClient::RevokeOwner(const std::string& ns) {
+  const std::shared_lock lock(world_.rows_or_owners);
   Operation* revoke = Begin(Kind::kRevokeOwner, ns, "");
   revoke->owner = DrawFields().owner.value_or("nobody");
   Track(connections_[connection_].SendRevokeOwner(revoke->owner, ns), {revoke},
@@ -454,6 +456,7 @@ void ModelClient::Import() {
   Settle();
   uint64_t rows_sent = 0;
   for (uint64_t left = 1 + Below(4); left > 0 && !gone_; --left) {
+    const std::unique_lock lock(world_.rows_or_owners);
     std::vector<Operation*> rows;
     client::ImportBatch batch;
     for (uint64_t more = 1 + Below(3); more > 0; --more) {
@@ -489,9 +492,8 @@ void ModelClient::Import() {
             rows[0]->merged = totals.taken ? "taken" : totals.replaced ? "replaced" : "unchanged";
           });
     if (OneIn(3)) Request();
-    if (OneIn(2)) Settle();
+    Settle();
   }
-  Settle();
   if (gone_) return;
   const auto ended = connections_[connection_].ImportEnd(import_id);
   if (!ended) {

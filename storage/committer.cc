@@ -238,13 +238,12 @@ bool Committer::WriteGroup(CommitGroup* group, bool sync) {
 }
 
 void Committer::SyncAcknowledged() {
-  const rocksdb::Status status = parts_.database->db()->SyncWAL();
-  unsynced_since_steady_ms_.reset();
-  if (status.ok()) {
-    synced_sequence_ = planner_.last_sequence();
-  } else {
+  if (const rocksdb::Status status = parts_.database->SyncLog(); !status.ok()) {
     BecomeReadOnly(status);
+    return;
   }
+  synced_sequence_ = planner_.last_sequence();
+  unsynced_since_steady_ms_.reset();
 }
 
 void Committer::BecomeReadOnly(const rocksdb::Status& status) {

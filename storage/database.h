@@ -57,6 +57,8 @@ class Database {
   }
   // Whether so much is free on the disk, as far as the system says.
   bool HasRoom(uint64_t free_bytes) const;
+  // Everything that was written is on the disk when it returns.
+  rocksdb::Status SyncLog();
   // After a write failed: whether that may end by itself. A disk that was full may have room again;
   // after a failed fsync nobody knows what is on the disk, until a restart has read it.
   bool MayRecover(const rocksdb::Status& status);

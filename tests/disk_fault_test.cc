@@ -4,10 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/support/fault_file_system.h"
@@ -194,6 +196,39 @@ TEST_F(DiskFaultTest, AfterAFailedSyncOrAnyOtherErrorOfTheLogItStaysReadOnly) {
     EXPECT_EQ(store_->state(), StoreState::kReady);
     EXPECT_EQ(Validate(before), Verdict::kValid);
   }
+}
+
+class DiskFaultBetweenSyncsTest : public DiskFaultTest {
+ protected:
+  StoreOptions Options() override {
+    StoreOptions options = DiskFaultTest::Options();
+    options.durability = Durability::kInterval;
+    options.write_buffer_bytes = 1 << 20;  // so that a log ends soon
+    return options;
+  }
+};
+
+// RocksDB syncs a log that has ended by itself, once its rows are in files.
+TEST_F(DiskFaultBetweenSyncsTest, ASyncThatFailsInTheBackgroundMakesItReadOnly) {
+  Insert("a");
+  files_->Fail(Operation::kSync, IOStatus::IOError("the disk is gone"), kLog);
+  const size_t logs = Files(kLog).size();
+  for (int i = 0; Files(kLog).size() == logs && i < 10'000; ++i) {
+    Insert("filler " + std::to_string(i), {.name = std::string(1000, 'n')});
+  }
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (files_->failures() == 0 && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  ASSERT_GT(files_->failures(), 0u);
+  clock_.Advance(Options().sync_interval_ms);
+  store_->Maintain();
+  EXPECT_EQ(store_->state(), StoreState::kReadOnly);
+  EXPECT_THAT(ReadOnlyReason(), HasSubstr("restart"));
+  EXPECT_EQ(Validate("a"), Verdict::kValid);
+  files_->Heal();
+  Reopen();
+  EXPECT_EQ(Validate("a"), Verdict::kValid);
 }
 
 TEST_F(DiskFaultTest, WhatCannotBeReadIsRefusedAndValidateGoesOn) {

@@ -229,6 +229,7 @@ IOStatus FaultFileSystem::Check(Operation operation, std::string_view path) cons
   const std::lock_guard lock(mutex_);
   for (const Fault& fault : faults_) {
     if (fault.operation == operation && path.find(fault.in) != std::string_view::npos) {
+      ++failures_;
       return fault.status;
     }
   }

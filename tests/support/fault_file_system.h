@@ -45,6 +45,8 @@ class FaultFileSystem : public rocksdb::FileSystemWrapper {
   void Fail(Operation operation, const rocksdb::IOStatus& status, std::string in = {});
   // And there is plenty of room again.
   void Heal();
+  // How many operations have failed so.
+  uint64_t failures() const { return failures_; }
   // What the disk says it has free, whatever it has.
   void SetFreeBytes(uint64_t bytes) { free_bytes_ = bytes; }
 
@@ -106,6 +108,7 @@ class FaultFileSystem : public rocksdb::FileSystemWrapper {
     std::string in;
   };
 
+  mutable std::atomic<uint64_t> failures_{0};
   std::atomic<uint64_t> free_bytes_{uint64_t{1} << 40};
   mutable std::shared_mutex power_;
   bool cut_ = false;

@@ -16,6 +16,7 @@
 #include "server/logging.h"
 #include "server/offline.h"
 #include "server/server.h"
+#include "storage/crash_point.h"
 
 extern char** environ;
 
@@ -45,6 +46,15 @@ sigset_t BlockSignals() {
   return signals;
 }
 
+#if defined(TOKEND_CRASH_POINTS)
+// Gives what is wrong with TOKEND_CRASH_AT; empty = nothing. Elsewhere it is a variable like any
+// other that is no setting.
+std::string ArmCrashPointOf(std::map<std::string, std::string>* environment) {
+  const auto at = environment->extract("TOKEND_CRASH_AT");
+  return at.empty() ? std::string() : tokend::ArmCrashPoint(at.mapped());
+}
+#endif
+
 // Blocks of this size and more are given back to the system when they are freed. Left to itself
 // the C library raises the bound to the size of a memtable's blocks once it has seen one, and keeps
 // the memtables that were flushed: as much as three of them.
@@ -53,8 +63,15 @@ void ReturnLargeBlocks() { mallopt(M_MMAP_THRESHOLD, 256 << 10); }
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::map<std::string, std::string> environment = Environment();
+#if defined(TOKEND_CRASH_POINTS)
+  if (const std::string wrong = ArmCrashPointOf(&environment); !wrong.empty()) {
+    std::fprintf(stderr, "tokend: TOKEND_CRASH_AT: %s\n", wrong.c_str());
+    return 2;
+  }
+#endif
   const tokend::ConfigResult settings =
-      tokend::ReadConfig(std::vector<std::string>(argv + 1, argv + argc), Environment());
+      tokend::ReadConfig(std::vector<std::string>(argv + 1, argv + argc), environment);
   if (settings.next == tokend::ConfigResult::Next::kExit) {
     std::fputs(settings.out.c_str(), stdout);
     std::fputs(settings.err.c_str(), stderr);

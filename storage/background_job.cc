@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "storage/crash_point.h"
+
 namespace tokend {
 namespace {
 
@@ -81,11 +83,13 @@ class SweepJob : public BackgroundJob {
       if (!group.Find({ns_, entry.key}, &token).ok()) return Result::kFailed;
     }
     if (!write(&group, /*sync=*/false)) return Result::kFailed;
+    TOKEND_CRASH_POINT("sweep.written");
     if (!walk_.done()) return Result::kMore;
 
     const OwnerCutoffs::Removed removed = parts_.cutoffs->Remove(ns_, owner_, sequence_);
     count_ = removed.live_count;
     if (!removed.was_last) return Result::kDone;
+    TOKEND_CRASH_POINT("sweep.over");
     CommitGroup last(parts_);
     last.PutMeta(CutoffRowKey(ns_, owner_), EncodeCutoffRow({sequence_, 0, /*swept=*/true}));
     return write(&last, /*sync=*/false) ? Result::kDone : Result::kFailed;
@@ -133,6 +137,7 @@ class PurgeJob : public BackgroundJob {
     }
     const bool done = walks_[0].done() && walks_[1].done();
     if (!write(&group, /*sync=*/done)) return Result::kFailed;
+    TOKEND_CRASH_POINT("purge.written");
     return done ? Result::kDone : Result::kMore;
   }
 
@@ -161,9 +166,11 @@ class UsageFlushJob : public BackgroundJob {
       // Taken only now: what was taken and is not written yet is nowhere to be seen.
       if (const auto entry = parts_.table->TakeUsage(run_[next_])) entries.push_back(*entry);
     }
+    TOKEND_CRASH_POINT("usage.taken");
     CommitGroup group(parts_);
     group.MergeUsage(entries);
     if (!write(&group, /*sync=*/false)) return Result::kFailed;
+    TOKEND_CRASH_POINT("usage.written");
     count_ += entries.size();
     if (next_ < run_.size()) return Result::kMore;
     run_.clear();

@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <memory>
 
+#include "storage/crash_point.h"
+#include "storage/crash_point_rocksdb.h"
 #include "storage/database.h"
 
 namespace tokend {
@@ -67,6 +69,7 @@ Status Verify(const rocksdb::BackupEngineReadOnly& engine, const std::string& di
 Status CreateBackup(Database* database, const BackupOptions& options, BackupInfo* backup) {
   rocksdb::BackupEngineOptions engine_options(options.directory);
   engine_options.backup_rate_limit = options.bytes_per_second_max;
+  AddCrashPoints(&engine_options);
   std::unique_ptr<rocksdb::BackupEngine> engine;
   {
     rocksdb::BackupEngine* opened = nullptr;
@@ -84,13 +87,16 @@ Status CreateBackup(Database* database, const BackupOptions& options, BackupInfo
       engine->StopBackup();
     }
   };
+  TOKEND_CRASH_POINT("backup.begun");
   rocksdb::BackupID id = 0;
   rocksdb::Status status = engine->CreateNewBackup(create, database->db(), &id);
+  TOKEND_CRASH_POINT("backup.copied");
   if (status.ok() && options.keep != 0) status = engine->PurgeOldBackups(options.keep);
   rocksdb::BackupInfo info;
   if (status.ok()) status = engine->GetBackupInfo(id, &info);
   if (!status.ok()) return Cannot("back up to", options.directory, status);
   *backup = InfoOf(info);
+  TOKEND_CRASH_POINT("backup.over");
   return {};
 }
 
@@ -134,6 +140,7 @@ Status RestoreBackup(const std::string& directory, std::optional<uint32_t> id,
   }
   const auto restored = engine->RestoreDBFromBackup(backup->id, work, work);
   if (!restored.ok()) return Cannot("restore to", data_dir, restored);
+  TOKEND_CRASH_POINT("restore.renaming");
   fs::rename(work, path, error);
   if (error) return {ErrorCode::kInternal, "cannot make " + path + ": " + error.message()};
   return {};

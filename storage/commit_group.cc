@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "storage/byte_codec.h"
+#include "storage/crash_point.h"
 #include "storage/seeded_hash.h"
 
 namespace tokend {
@@ -235,6 +236,7 @@ void CommitGroup::Apply() {
     applied = &token;
     const TokenEntry entry = MakeTokenEntry(token.name.ns, *token.now, &scopes_encoded);
     parts_.table->Put(entry, token.reset ? PutMode::kReset : PutMode::kKeep, &denied_by_queue);
+    TOKEND_CRASH_POINT("commit.applying");
   }
 }
 

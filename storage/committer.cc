@@ -5,6 +5,7 @@
 #include <chrono>
 #include <utility>
 
+#include "storage/crash_point.h"
 #include "storage/thread_role.h"
 
 namespace tokend {
@@ -107,6 +108,7 @@ void Committer::Run() {
       break;
     }
   }
+  TOKEND_CRASH_POINT("stop.drained");
   if (!failed()) {
     StartUsageFlush();
     while (!jobs_.empty()) StepJob();
@@ -186,6 +188,7 @@ void Committer::CommitGroupOf(std::vector<WriteQueue::Item> items) {
     }
     FinishDenials(*submission, items[i].ticket);
     Answer(std::move(submission));
+    TOKEND_CRASH_POINT("commit.answered");
   }
 }
 
@@ -217,6 +220,7 @@ bool Committer::IsSyncedFirst(const Mutation& mutation) const {
 
 bool Committer::WriteGroup(CommitGroup* group, bool sync) {
   if (failed()) return false;
+  TOKEND_CRASH_POINT("commit.planned");
   const rocksdb::Status status = group->Write(sync, {planner_.last_sequence(), synced_sequence_});
   if (!status.ok()) {
     BecomeReadOnly(status);
@@ -230,7 +234,9 @@ bool Committer::WriteGroup(CommitGroup* group, bool sync) {
   } else if (!unsynced_since_steady_ms_) {
     unsynced_since_steady_ms_ = parts_.clock->SteadyMs();
   }
+  TOKEND_CRASH_POINT("commit.written");
   group->Apply();
+  TOKEND_CRASH_POINT("commit.applied");
   sequence_.store(planner_.last_sequence(), std::memory_order_relaxed);
   commits_total_.fetch_add(1, std::memory_order_relaxed);
   commit_bytes_total_.fetch_add(group->bytes(), std::memory_order_relaxed);
@@ -381,6 +387,7 @@ void Committer::StartUsageFlush() {
 // At once: a later generation of the token must not inherit it.
 void Committer::SaveUsageOfFreed() {
   if (unsaved_usage_.empty()) return;
+  TOKEND_CRASH_POINT("reclaim.dropped");
   CommitGroup group(parts_);
   group.MergeUsage(unsaved_usage_);
   WriteGroup(&group, /*sync=*/false);
@@ -393,6 +400,7 @@ void Committer::PersistReclaimClock() {
   CommitGroup group(parts_);
   group.PutMeta(kReclaimClockRow, EncodeReclaimClockRow(parts_.reclaim_clock->state()));
   WriteGroup(&group, /*sync=*/false);
+  TOKEND_CRASH_POINT("clock.written");
 }
 
 void Committer::RunCalls() {

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "storage/crash_point.h"
+#include "storage/crash_point_rocksdb.h"
 #include "storage/database_options.h"
 #include "storage/log_claim.h"
 #include "storage/rows.h"
@@ -119,6 +121,7 @@ Status Database::Open(const DatabaseOptions& options, std::unique_ptr<Database>*
 
   rocksdb::DBOptions db_options = MakeDbOptions(options);
   db_options.listeners = {opened->sync_watch_};
+  AddCrashPoints(&db_options);
   const auto families = MakeFamilies(options, opened->block_cache_);
   // Any fault of the log is an error at first, so that there is a look at what kind it is.
   db_options.wal_recovery_mode = rocksdb::WALRecoveryMode::kAbsoluteConsistency;
@@ -135,6 +138,7 @@ Status Database::Open(const DatabaseOptions& options, std::unique_ptr<Database>*
   }
   if (!status.ok()) return OpenError(status, options.data_dir);
   opened->db_.reset(db);
+  TOKEND_CRASH_POINT("open.recovered");
   if (Status format = opened->CheckFormat(is_new); !format.ok()) return format;
   *database = std::move(opened);
   return {};
@@ -191,6 +195,7 @@ Status Database::CheckFormat(bool is_new) {
             "the data directory holds a database that is not tokend's; give another directory "
             "with --data-dir"};
   }
+  TOKEND_CRASH_POINT("open.created");
   rocksdb::WriteOptions options;
   options.sync = true;
   return FromRocksDb(db_->Put(options, handles_[kMeta],

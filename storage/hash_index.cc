@@ -28,6 +28,7 @@ bool HashIndex::Place(uint32_t primary, uint32_t entry) {
       if (next == 0) return false;
       buckets_[next].entries[0].store(entry, kStore);
       bucket->overflow.store(next, kStore);
+      TOKEND_CRASH_POINT("growth.overflow");
       return true;
     }
     bucket = &buckets_[next];

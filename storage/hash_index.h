@@ -36,6 +36,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "storage/crash_point.h"
 #include "storage/memory_meter.h"
 #include "storage/race_point.h"
 #include "storage/striped_array.h"
@@ -279,6 +280,7 @@ void HashIndex::Split(HashOf&& hash_of) {
       if (entries[i] == 0 || (number == from && !leaves)) continue;
       Place(leaves ? to : from, entries[i]);
     }
+    TOKEND_CRASH_POINT("growth.splitting");
     if (next == 0) break;
     number = next;
   }

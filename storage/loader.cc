@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "storage/byte_codec.h"
+#include "storage/crash_point.h"
 #include "storage/rows.h"
 #include "storage/thread_role.h"
 
@@ -130,6 +131,7 @@ void Loader::Run() {
       if (failed_.ok()) failed_ = status;
       break;
     }
+    TOKEND_CRASH_POINT("load.range");
   }
   if (running_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
   Status outcome;
@@ -166,6 +168,7 @@ Status Loader::LoadRange(const Range& range, Batch* batch) {
     if (row_key.size() != kTokenRowKeyBytes || !batch->Add(row_key, row_value)) {
       return {ErrorCode::kInternal, std::string("a record on disk is damaged; ") + kDamageAdvice};
     }
+    TOKEND_CRASH_POINT("load.row");
     if (!batch->full()) continue;
     if (stopping_.load(std::memory_order_relaxed)) return {};
     Count(batch->size());

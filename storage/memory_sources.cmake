@@ -2,6 +2,7 @@
 # tests need no RocksDB.
 set(TOKEND_MEMORY_SOURCES
   clock.cc
+  crash_point.cc
   epoch.cc
   hash_index.cc
   interner.cc

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "storage/byte_codec.h"
+#include "storage/crash_point.h"
 
 namespace tokend {
 namespace {
@@ -323,6 +324,7 @@ Status MutationPlanner::ImportBegin(const ImportBeginMutation& op,
   PutBytes(op.position, &row);
   group_->PutMeta(std::string(kImportRowPrefix) + outcome->import_id, row);
   imports_.emplace(outcome->import_id, std::move(import));
+  TOKEND_CRASH_POINT("import.begun");
   return {};
 }
 
@@ -379,6 +381,7 @@ Status MutationPlanner::ImportRows(const ImportRowsMutation& op, uint64_t ticket
       continue;
     }
     if (Status status = ImportRow(row, &import, ticket); !status.ok()) return status;
+    TOKEND_CRASH_POINT("import.row");
   }
   outcome->taken = totals.taken - taken;
   outcome->replaced = totals.replaced - replaced;
@@ -402,6 +405,7 @@ Status MutationPlanner::ImportEnd(const ImportEndMutation& op, Outcome* outcome)
   }
   group_->PutMeta(std::string(kImportRowPrefix) + op.import_id + kImportEndSuffix, row);
   imports_.erase(it);
+  TOKEND_CRASH_POINT("import.ended");
   return {};
 }
 

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "storage/clock.h"
+#include "storage/crash_point.h"
 #include "storage/database.h"
 #include "storage/database_options.h"
 #include "storage/directory_lock.h"
@@ -245,7 +246,9 @@ class Repair {
   void Swap() {
     report_->old_database =
         data_dir_ + "/db.damaged-" + std::to_string(SystemClock().NowMs() / 1000);
+    TOKEND_CRASH_POINT("repair.copied");
     fs::rename(old_path_, report_->old_database);
+    TOKEND_CRASH_POINT("repair.renamed");
     fs::rename(work_dir_ + "/db", old_path_);
   }
 

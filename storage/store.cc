@@ -9,6 +9,7 @@
 #include "storage/byte_codec.h"
 #include "storage/clock_watch.h"
 #include "storage/committer.h"
+#include "storage/crash_point.h"
 #include "storage/database.h"
 #include "storage/loader.h"
 #include "storage/queries.h"
@@ -131,6 +132,7 @@ Status Store::Impl::ReadClockAndSequence(uint64_t* sequence) {
 void Store::Impl::FinishLoading(const Status& status) {
   // After a failure memory is not the whole truth: misses go on being asked of the disk.
   if (status.ok()) table.SetMissesUnavailable(false);
+  TOKEND_CRASH_POINT("load.done");
   if (options.listener != nullptr) options.listener->OnLoaded(Progress(), status.message());
   {
     const std::lock_guard lock(mutex);

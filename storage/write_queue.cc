@@ -3,6 +3,8 @@
 #include <chrono>
 #include <utility>
 
+#include "storage/crash_point.h"
+
 namespace tokend {
 namespace {
 
@@ -58,6 +60,7 @@ void WriteQueue::Deny(const Mutation& mutation, uint64_t ticket) {
     parts_.denials->AddOwner(ns, revoke_owner->owner, ticket);
     parts_.table->DenyOwner(ns, revoke_owner->owner);
   }
+  TOKEND_CRASH_POINT("revoke.denied");
 }
 
 Status WriteQueue::Push(std::unique_ptr<Submission>& submission) {

@@ -40,6 +40,18 @@ bool HoldsData(rocksdb::Env* env, const std::string& path) {
   });
 }
 
+// What was to become the database of this directory when a crash came. An empty one in its place
+// would not know a single token.
+Status CutShort(rocksdb::Env* env, const std::string& data_dir) {
+  for (const char* doing : {"repair", "restore"}) {
+    if (!env->FileExists(std::string(data_dir).append("/").append(doing)).ok()) continue;
+    return {ErrorCode::kInternal, std::string("a ").append(doing).append(" of data directory ") +
+                                      data_dir +
+                                      " was cut short and left no database; run it again"};
+  }
+  return {};
+}
+
 std::string_view View(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
 
 }  // namespace
@@ -101,6 +113,9 @@ Status Database::Open(const DatabaseOptions& options, std::unique_ptr<Database>*
   if (is_new && HoldsData(env, path)) {
     return {ErrorCode::kInternal, "data directory " + options.data_dir +
                                       " is damaged: db/CURRENT is missing; " + kDamageAdvice};
+  }
+  if (Status cut_short = CutShort(env, options.data_dir); is_new && !cut_short.ok()) {
+    return cut_short;
   }
   if (!is_new) {
     std::vector<std::string> names;

@@ -4,8 +4,10 @@
 #include <rocksdb/write_batch.h>
 
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "storage/clock.h"
@@ -48,11 +50,13 @@ class Repair {
       : data_dir_(data_dir),
         old_path_(data_dir + "/db"),
         work_dir_(data_dir + "/repair"),
+        aside_path_(work_dir_ + "/aside"),
         report_(report) {}
   ~Repair() {
     target_.reset();
     source_.reset();
     if (database_lock_ != nullptr) rocksdb::Env::Default()->UnlockFile(database_lock_);
+    if (lock_ == nullptr) return;  // what is there may be another's
     std::error_code ignored;
     fs::remove_all(work_dir_, ignored);
   }
@@ -60,10 +64,11 @@ class Repair {
   Repair& operator=(const Repair&) = delete;
 
   Status Run() {
-    if (!fs::exists(old_path_)) {
+    if (!fs::exists(old_path_) && !fs::exists(aside_path_)) {
       return {ErrorCode::kInternal, "there is no database in " + data_dir_ + " to repair"};
     }
     if (Status status = DirectoryLock::Take(data_dir_, &lock_); !status.ok()) return status;
+    if (!fs::exists(old_path_)) UndoSwap();
     if (!rocksdb::Env::Default()->LockFile(old_path_ + "/LOCK", &database_lock_).ok()) {
       return {ErrorCode::kInternal,
               "data directory " + data_dir_ + " is in use; stop its tokend first"};
@@ -77,7 +82,7 @@ class Repair {
     if (status.ok()) status = CopyUsage();
     if (status.ok()) status = WriteBatch();
     if (status.ok()) status = CloseTarget();
-    if (status.ok()) Swap();
+    if (status.ok()) status = Swap();
     return status;
   }
 
@@ -243,16 +248,32 @@ class Repair {
     return status.ok() ? Status() : Cannot("write the new database", status);
   }
 
-  void Swap() {
-    report_->old_database =
-        data_dir_ + "/db.damaged-" + std::to_string(SystemClock().NowMs() / 1000);
+  Status Swap() {
+    const std::string name = "db.damaged-" + std::to_string(SystemClock().NowMs() / 1000);
+    report_->old_database = data_dir_ + "/" + name;
+    const auto noted = rocksdb::WriteStringToFile(rocksdb::Env::Default(), name, aside_path_,
+                                                  /*should_sync=*/true);
+    if (!noted.ok()) return Cannot("put the old database aside", noted);
     TOKEND_CRASH_POINT("repair.copied");
     fs::rename(old_path_, report_->old_database);
     TOKEND_CRASH_POINT("repair.renamed");
-    fs::rename(work_dir_ + "/db", old_path_);
+    std::error_code error;
+    fs::rename(work_dir_ + "/db", old_path_, error);
+    if (!error) return {};
+    UndoSwap();
+    return {ErrorCode::kInternal, "cannot make " + old_path_ + ": " + error.message()};
+  }
+
+  // Between the two renames there is no database, and after a crash there nobody has been told what
+  // the new one lacks: so the old one comes back, to be repaired again.
+  void UndoSwap() {
+    std::string name;
+    std::ifstream(aside_path_) >> name;
+    fs::rename(data_dir_ + "/" + name, old_path_);
   }
 
   const std::string data_dir_, old_path_, work_dir_;
+  const std::string aside_path_;  // a file with the name of the old database while it is put aside
   RepairReport* const report_;
   std::unique_ptr<DirectoryLock> lock_;
   rocksdb::FileLock* database_lock_ = nullptr;  // RocksDB's own

@@ -176,6 +176,22 @@ TEST_F(BackupTest, NothingIsOverwrittenAndWhatIsMissingIsNamed) {
   EXPECT_EQ(Validate("a"), Verdict::kValid);
 }
 
+// The start after it began with no tokens, and the restore was refused from then on.
+TEST_F(BackupTest, ARestoreThatWasCutShortIsRunAgain) {
+  Insert("a");
+  Backup();
+  CloseStore();
+  const std::string data_dir = Options().data_dir;
+  fs::remove_all(data_dir + "/db");
+  fs::create_directories(data_dir + "/restore");
+  EXPECT_THAT(Store::Open(Options(), &store_).message(),
+              AllOf(HasSubstr("restore"), HasSubstr("run it again")));
+  BackupInfo backup;
+  ASSERT_TRUE(RestoreBackup(Directory(), std::nullopt, data_dir, &backup).ok());
+  OpenStore();
+  EXPECT_EQ(Validate("a"), Verdict::kValid);
+}
+
 TEST_F(BackupTest, CanBeGivenUp) {
   Fill(0, 20'000);  // more than what is copied between two looks
   Reopen();

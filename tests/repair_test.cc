@@ -8,15 +8,18 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "storage/directory_lock.h"
 #include "tests/support/store_fixture.h"
 
 namespace tokend {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -138,6 +141,36 @@ TEST_F(RepairTest, WhatIsInUseOrNotThereIsRefused) {
               HasSubstr("stop its tokend first"));
   EXPECT_THAT(RepairDataDirectory(dir_.path(), &report).message(), HasSubstr("no database"));
   EXPECT_EQ(Validate("a"), Verdict::kValid);
+}
+
+// A crash between putting the old database aside and the new one in its place (the crash point
+// repair.renamed) left neither: the next start began with no tokens.
+TEST_F(RepairTest, CutShortBetweenTheDatabasesItIsRunAgain) {
+  Fill();
+  const RepairReport first = Repair();
+  const std::string data_dir = Options().data_dir;
+  fs::create_directory(data_dir + "/repair");
+  fs::rename(data_dir + "/db", data_dir + "/repair/db");
+  std::ofstream(data_dir + "/repair/aside") << fs::path(first.old_database).filename().string();
+
+  EXPECT_THAT(Store::Open(Options(), &store_).message(),
+              AllOf(HasSubstr("repair"), HasSubstr("run it again")));
+  EXPECT_FALSE(fs::exists(data_dir + "/db"));
+  EXPECT_EQ(Repair().tokens, kTokens + 1u);
+  OpenStore();
+  EXPECT_EQ(CountRightTokens(), kTokens);
+}
+
+// The second one removed what the first had made so far.
+TEST_F(RepairTest, LeavesAnotherRepairAlone) {
+  Fill();
+  const std::string data_dir = Options().data_dir;
+  fs::create_directory(data_dir + "/repair");
+  std::unique_ptr<DirectoryLock> others;
+  ASSERT_TRUE(DirectoryLock::Take(data_dir, &others).ok());
+  RepairReport report;
+  EXPECT_THAT(RepairDataDirectory(data_dir, &report).message(), HasSubstr("in use"));
+  EXPECT_TRUE(fs::exists(data_dir + "/repair"));
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "tests/system/connect.h"
+
 namespace tokend::testing {
 namespace {
 
@@ -12,15 +14,18 @@ static_assert(kBatchesUnderWay < kPlanBatches - 1);
 
 }  // namespace
 
-CrashWriter::CrashWriter(const CrashPlan* plan, Ledger* ledger, client::Client client,
-                         uint64_t first_batch)
-    : plan_(*plan), ledger_(*ledger), client_(std::move(client)), next_batch_(first_batch) {}
+CrashWriter::CrashWriter(Written* written, client::Client client, uint64_t end_batch)
+    : written_(*written),
+      plan_(*written->plan),
+      ledger_(written->ledger),
+      client_(std::move(client)),
+      end_batch_(end_batch) {}
 
 std::vector<std::string> CrashWriter::Run(const std::function<void(uint64_t)>& on_acknowledged) {
   bool is_connected = true;
   while (true) {
     while (is_connected && batches_under_way_ < kBatchesUnderWay &&
-           (next_batch_ + 1) * kBatchTokens <= ledger_.size()) {
+           written_.next_batch < end_batch_) {
       SendBatch();
     }
     if (under_way_.empty()) break;
@@ -36,7 +41,7 @@ std::vector<std::string> CrashWriter::Run(const std::function<void(uint64_t)>& o
 }
 
 void CrashWriter::SendBatch() {
-  const uint64_t first = next_batch_ * kBatchTokens;
+  const uint64_t first = written_.next_batch * kBatchTokens;
   std::vector<std::string> tokens;
   std::vector<client::InsertRequest> requests;
   tokens.reserve(kBatchTokens);
@@ -50,9 +55,9 @@ void CrashWriter::SendBatch() {
     requests.push_back(std::move(request));
     ledger_.Sent(token, TokenFate::kLive);
   }
-  under_way_.push_back(Insert{{next_batch_, client_.SendInsertMany(requests)}});
+  under_way_.push_back(Insert{{written_.next_batch, client_.SendInsertMany(requests)}});
   ++batches_under_way_;
-  ++next_batch_;
+  ++written_.next_batch;
 }
 
 void CrashWriter::SendSecondWrites(uint64_t batch) {
@@ -63,7 +68,7 @@ void CrashWriter::SendSecondWrites(uint64_t batch) {
     for (uint64_t token = first; token < first + kBatchTokens; ++token) {
       if (CrashPlan::IsCut(token)) ledger_.Sent(token, TokenFate::kRevoked);
     }
-    cut_batches_.insert(batch);
+    written_.cut_batches.insert(batch);
     under_way_.push_back(RevokeOwner{{batch, client_.SendRevokeOwner(CrashPlan::CutOwner(batch))}});
     return;
   }
@@ -160,10 +165,9 @@ bool CrashWriter::TakeSecond(uint64_t token, const client::Error* error, bool is
   return true;
 }
 
-// No answer means that the server is gone, which is what is waited for; an error from it is a
-// failure.
+// An error that the server answers is a failure.
 bool CrashWriter::IsBroken(const client::Error& error, const std::string& what) {
-  if (error.source == client::Error::Source::kTransport && error.code != "timeout") return true;
+  if (IsGone(error)) return true;
   failures_.push_back(what + ": " + error.code + ": " + error.message);
   return false;
 }

@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -13,22 +12,20 @@
 #include "protocol/digest.h"
 #include "tests/system/crash_plan.h"
 #include "tests/system/ledger.h"
+#include "tests/system/ledger_check.h"
 
 namespace tokend::testing {
 
 class CrashWriter {
  public:
-  // `plan` and `ledger` outlive the writer. Starts with batch `first_batch`.
-  CrashWriter(const CrashPlan* plan, Ledger* ledger, client::Client client, uint64_t first_batch);
+  // Goes on where `written` ends, up to batch `end_batch`, and notes in it what it does; it
+  // outlives the writer, and its ledger has room for those batches.
+  CrashWriter(Written* written, client::Client client, uint64_t end_batch);
 
   // Writes on and on, `on_acknowledged(tokens inserted so far by this writer)` after each batch,
-  // until the connection breaks or the ledger is full. Gives what the server should not have
+  // until the connection breaks or all batches are written. Gives what the server should not have
   // answered; empty = nothing.
   std::vector<std::string> Run(const std::function<void(uint64_t)>& on_acknowledged);
-
-  uint64_t next_batch() const { return next_batch_; }
-  // Cut batches whose owner's revocation was sent: all of its tokens are dead, or none.
-  const std::set<uint64_t>& cut_batches() const { return cut_batches_; }
 
  private:
   template <class T>
@@ -57,15 +54,15 @@ class CrashWriter {
   bool TakeSecond(uint64_t token, const client::Error* error, bool is_right, TokenFate fate);
   bool IsBroken(const client::Error& error, const std::string& what);
 
+  Written& written_;
   const CrashPlan& plan_;
   Ledger& ledger_;
   client::Client client_;
   Digester digester_;
-  uint64_t next_batch_;
+  const uint64_t end_batch_;
   uint64_t tokens_acknowledged_ = 0;
   size_t batches_under_way_ = 0;
   std::deque<AnyWrite> under_way_;
-  std::set<uint64_t> cut_batches_;
   std::vector<std::string> failures_;
 };
 

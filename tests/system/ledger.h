@@ -27,6 +27,19 @@ class Ledger {
   // way, so nothing sent later is forgotten here.)
   void Settle(size_t token, TokenFate fate) { fates_[token] = static_cast<uint8_t>(fate); }
 
+  // What may be seen by who looks at some moment between this ledger and a later one of the same
+  // tokens.
+  Ledger Until(const Ledger& later) const {
+    Ledger between(*this);
+    for (size_t i = 0; i < fates_.size(); ++i) {
+      between.fates_[i] |= later.fates_[i];
+      const bool was_inserted_meanwhile =
+          MayBe(i, TokenFate::kAbsent) && !later.Is(i, TokenFate::kAbsent);
+      if (was_inserted_meanwhile) between.Sent(i, TokenFate::kLive);
+    }
+    return between;
+  }
+
   bool MayBe(size_t token, TokenFate fate) const {
     return (fates_[token] & static_cast<uint8_t>(fate)) != 0;
   }

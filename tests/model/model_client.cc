@@ -323,17 +323,37 @@ void ModelClient::Revoke(const PoolToken& token) {
   Operation* revoke = Begin(Kind::kRevoke, token.ns, token.id);
   client::Client& client = connections_[connection_];
   revoke->by_id = OneIn(3);
-  Track(revoke->by_id ? client.SendRevokeId(token.id, token.ns)
-                      : client.SendRevoke(Present(token), token.ns),
-        {revoke}, [revoke](bool was_live) { revoke->was_live = was_live; });
+  client::Pending<bool> pending = revoke->by_id ? client.SendRevokeId(token.id, token.ns)
+                                                : client.SendRevoke(Present(token), token.ns);
+  if (!revoke->by_id && OneIn(2)) AskWhetherItHolds(revoke, token);
+  Track(std::move(pending), {revoke}, [revoke](bool was_live) { revoke->was_live = was_live; });
+}
+
+// With the answer to a ping behind it, on the same connection, the server has read the revoke, even
+// where that is not on the disk yet. A look on the other connection says whether it holds.
+void ModelClient::AskWhetherItHolds(Operation* revoke, const PoolToken& token) {
+  auto ping = std::make_shared<client::Pending<client::Done>>(connections_[connection_].SendPing());
+  waits_.emplace_back([this, ping, revoke, token, sent_on = connection_] {
+    if (!ping->Wait()) return;
+    revoke->holds_from = world_.journal->Next();
+    connection_ = 1 - sent_on;
+    Operation* validate = Begin(Kind::kValidate, token.ns, token.id);
+    const client::Result<client::Verdict> verdict =
+        connections_[connection_].Validate(token.text, token.ns);
+    if (HasAnswer(verdict ? nullptr : &verdict.error(), {validate}) && verdict) {
+      validate->verdict = *verdict;
+    }
+    connection_ = sent_on;
+  });
 }
 
 void ModelClient::RevokeOwner(const std::string& ns) {
   const std::shared_lock lock(world_.rows_or_owners);
   Operation* revoke = Begin(Kind::kRevokeOwner, ns, "");
   revoke->owner = DrawFields().owner.value_or("nobody");
-  Track(connections_[connection_].SendRevokeOwner(revoke->owner, ns), {revoke},
-        [revoke](uint64_t count) { revoke->count = count; });
+  client::Pending<uint64_t> pending = connections_[connection_].SendRevokeOwner(revoke->owner, ns);
+  if (OneIn(2)) AskWhetherItHolds(revoke, world_.pool->Draw(ns, &random_));
+  Track(std::move(pending), {revoke}, [revoke](uint64_t count) { revoke->count = count; });
   Settle();
 }
 

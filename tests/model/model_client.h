@@ -76,6 +76,7 @@ class ModelClient {
   void Rotate(const PoolToken& token);
   void Revoke(const PoolToken& token);
   void RevokeOwner(const std::string& ns);
+  void AskWhetherItHolds(Operation* revoke, const PoolToken& token);
   void Extend(const PoolToken& token);
   void Update(const PoolToken& token);
   void Purge(const std::string& ns);

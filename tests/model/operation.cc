@@ -14,14 +14,17 @@ uint64_t Expiry(const Operation& operation, uint64_t now_ms, uint64_t otherwise_
   return operation.ttl_ms ? now_ms + *operation.ttl_ms : otherwise_ms;
 }
 
-bool ShowsVerdict(const client::Verdict& verdict, const TokenState& state, uint64_t now_ms) {
+bool ShowsVerdict(const Operation& validate, const TokenState& state, uint64_t now_ms) {
+  const client::Verdict& verdict = validate.verdict;
   if (verdict.valid()) {
     return state.IsLive(now_ms) && verdict.expires_at_ms.value_or(kNever) == state.expires_at_ms &&
            verdict.owner == state.owner && verdict.scopes == state.scopes;
   }
   const bool is_past = state.is_there && now_ms >= state.expires_at_ms;
   if (verdict.reason == "expired") return is_past && !state.revoked;
-  if (verdict.reason == "revoked") return state.is_there && state.revoked;
+  if (verdict.reason == "revoked") {
+    return (state.is_there && state.revoked) || (is_past && validate.meets_owner_revoke);
+  }
   // An expired or revoked one becomes unknown once its memory is reclaimed.
   return verdict.reason == "unknown" && (!state.is_there || is_past);
 }
@@ -107,7 +110,7 @@ Effect At(Operation& operation, const TokenState& state, uint64_t now_ms) {
       break;
     }
     case Kind::kValidate:
-      if (operation.HasAnswer() && !ShowsVerdict(operation.verdict, state, now_ms) &&
+      if (operation.HasAnswer() && !ShowsVerdict(operation, state, now_ms) &&
           !(operation.may_be_unavailable && operation.verdict.reason == "unavailable")) {
         return {};
       }
@@ -188,6 +191,9 @@ std::ostream& operator<<(std::ostream& out, const Operation& operation) {
       break;
     default:
       break;
+  }
+  if (operation.holds_from != Operation::kNoAnswer) {
+    out << " holds from " << operation.holds_from;
   }
   out << " at";
   for (const uint64_t clock_ms : operation.clocks_ms) out << " " << clock_ms;

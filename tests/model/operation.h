@@ -42,6 +42,8 @@ struct Operation {
   // Moments of the test's journal, which puts what happens in all threads into one order. What has
   // no answer may have been done at any moment until its server was gone, or not at all.
   uint64_t invoked = 0, answered = kNoAnswer;
+  // Of a revoke that the server has read by then: validate says no from here on.
+  uint64_t holds_from = kNoAnswer;
   uint64_t connection = 0;          // writes of one apply in the order of their invocations
   std::vector<uint64_t> clocks_ms;  // what the clock showed between invocation and answer
 
@@ -67,6 +69,10 @@ struct Operation {
   std::string merged;                          // of a single row: taken, replaced or unchanged
   client::Verdict verdict;
   std::map<std::string, client::TokenInfo> records;  // by id: of get one or none
+
+  // Of a validate: an owner was being revoked meanwhile. Where a token has expired, and an insert
+  // that takes its place was queued before, the one that is there still shows the revoke.
+  bool meets_owner_revoke = false;
 
   // --- what the model says, gathered while the histories of tokens are checked ---
   uint64_t count_min = 0, count_max = 0;  // revoke_owner, purge_expired, count

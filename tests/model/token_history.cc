@@ -87,6 +87,11 @@ void TokenHistory::Invoke(Operation* operation) {
     return;
   }
   *slot = operation;
+  for (Operation* other : under_way_) {
+    if (other == nullptr) continue;
+    if (operation->kind == Kind::kRevokeOwner) other->meets_owner_revoke = true;
+    if (other->kind == Kind::kRevokeOwner) operation->meets_owner_revoke = true;
+  }
   if (operation->IsWrite()) {
     for (Query& query : queries_) query.is_quiet = false;
     return;
@@ -130,15 +135,14 @@ std::set<TokenHistory::Possibility> TokenHistory::Without(size_t slot, bool must
   return next;
 }
 
+// What validate said of a revoke that was not answered need not be so any more.
 void TokenHistory::Gone() {
-  for (std::set<Possibility>* possible : {&possible_, &possible_on_disk_}) {
-    std::set<Possibility> next;
-    for (Possibility possibility : Closure(*possible)) {
-      possibility.taken_in = 0;
-      next.insert(possibility);
-    }
-    *possible = std::move(next);
+  std::set<Possibility> next;
+  for (Possibility possibility : Closure(possible_on_disk_)) {
+    possibility.taken_in = 0;
+    next.insert(possibility);
   }
+  possible_ = possible_on_disk_ = std::move(next);
   under_way_.fill(nullptr);
 }
 
@@ -157,11 +161,24 @@ bool TokenHistory::MayTakeIn(const Possibility& possibility, size_t slot) const 
   return true;
 }
 
+// Whether it has not taken in a revoke that held by the time the validate was asked for.
+bool TokenHistory::PassesOver(const Possibility& possibility, const Operation& validate) const {
+  for (size_t slot = 0; slot < kUnderWayMax; ++slot) {
+    const Operation* revoke = under_way_[slot];
+    if (revoke != nullptr && revoke->holds_from < validate.invoked &&
+        (possibility.taken_in & Bit(slot)) == 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
 // They change nothing, so nothing is lost by taking one in as soon as it may be.
 void TokenHistory::TakeInValidates(Possibility* possibility) {
   for (size_t slot = 0; slot < kUnderWayMax; ++slot) {
     Operation* operation = under_way_[slot];
     if (operation == nullptr || operation->IsWrite() || !MayTakeIn(*possibility, slot)) continue;
+    if (operation->verdict.valid() && PassesOver(*possibility, *operation)) continue;
     if (!Apply(*operation, possibility->state).empty()) possibility->taken_in |= Bit(slot);
   }
 }

@@ -70,6 +70,7 @@ class TokenHistory {
   // Those that have taken it in, where they must; done with it.
   std::set<Possibility> Without(size_t slot, bool must, const std::set<Possibility>& from);
   void TakeInValidates(Possibility* possibility);
+  bool PassesOver(const Possibility& possibility, const Operation& validate) const;
   bool MayTakeIn(const Possibility& possibility, size_t slot) const;
   void LookForQueries();
   void AnswerQuery(const Query& query);

@@ -62,7 +62,7 @@ void ModelClient::Turn() {
   }
   if (OneIn(20)) return Greet();
   // Alone on their connection: what they do to one token is not over when the next write begins.
-  if (OneIn(10)) return RevokeOwner(DrawNamespace());
+  if (OneIn(16)) return RevokeOwner(DrawNamespace());
   if (OneIn(14)) return Purge(DrawNamespace());
   for (uint64_t left = 1 + Below(4); left > 0; --left) Request();
   Settle();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <type_traits>
 #include <utility>
 
 #include "storage/byte_codec.h"
@@ -9,6 +10,13 @@
 
 namespace tokend {
 namespace {
+
+// What an entry for an owner or a set of scopes takes besides its bytes: its head, a bucket's share
+// and rounding; and what a scope's head takes in it.
+constexpr uint64_t kNameOverheadBytes = 64;
+constexpr uint64_t kScopeOverheadBytes = 2;
+// Of a node of a set.
+constexpr uint64_t kDenialOverheadBytes = 48;
 
 Status UnknownNamespace(std::string_view name) {
   return {ErrorCode::kUnknownNamespace, "namespace: there is no " + QuoteName(name)};
@@ -21,15 +29,17 @@ Status SchemeMismatch(std::string_view name, DigestScheme has) {
 }
 
 Status NoSuchImport() {
-  return {ErrorCode::kBadParams,
-          "import id: no such import is open; it ended, or the server has restarted since: begin "
-          "it again"};
+  return {
+      ErrorCode::kBadParams,
+      "import id: no such import is open; it ended, or too much was revoked while it ran, or the "
+      "server has restarted since: begin it again"};
 }
 
 }  // namespace
 
 void MutationPlanner::BeginGroup(CommitGroup* group, uint64_t now_ms) {
   group_ = group;
+  group_room_ = {};
   now_ms_ = now_ms;
 }
 
@@ -92,11 +102,38 @@ Status MutationPlanner::EnsureNamespace(const std::string& name, std::optional<D
   return PutNamespace(name, *info);
 }
 
-Status MutationPlanner::RoomForToken(const CommitGroup::Token* token) const {
-  if ((token != nullptr && token->now) || parts_.table->HasRoomFor(group_->tokens_added() + 1))
+MutationPlanner::Room MutationPlanner::RoomNeeded(const CommitGroup::Token* token,
+                                                  const std::optional<std::string>& owner,
+                                                  const std::vector<std::string>& scopes) const {
+  const Record* now = token != nullptr && token->now ? &token->now->record : nullptr;
+  Room room;
+  // The disk keeps what has expired longer than memory does.
+  const bool is_in_memory = now != nullptr && now->expires_at_ms > now_ms_;
+  room.tokens = is_in_memory ? 0 : 1;
+  // As though no other token had them.
+  if (owner && !(is_in_memory && now->owner == owner)) {
+    room.name_bytes += kNameOverheadBytes + owner->size();
+  }
+  if (!scopes.empty() && !(is_in_memory && now->scopes == scopes)) {
+    room.name_bytes += kNameOverheadBytes;
+    for (const std::string& scope : scopes) room.name_bytes += kScopeOverheadBytes + scope.size();
+  }
+  return room;
+}
+
+Status MutationPlanner::CheckRoom(const Room& room) const {
+  if (room.tokens == 0 && room.name_bytes == 0) return {};
+  if (parts_.table->HasRoomFor(group_room_.tokens + room.tokens,
+                               group_room_.name_bytes + room.name_bytes)) {
     return {};
+  }
   return {ErrorCode::kMemoryLimit,
-          "the memory limit is reached; raise memory-max, or purge what has expired"};
+          "the memory limit is reached; raise memory_bytes_max, or purge what has expired"};
+}
+
+void MutationPlanner::TakeRoom(const Room& room) {
+  group_room_.tokens += room.tokens;
+  group_room_.name_bytes += room.name_bytes;
 }
 
 void MutationPlanner::CollectNames(const Mutation& mutation, std::vector<TokenName>* names) const {
@@ -184,14 +221,16 @@ Status MutationPlanner::Insert(const InsertMutation& op, const std::string& name
   const NamespaceInfo* known = FindNamespace(namespace_name);
   const DigestScheme scheme = known != nullptr ? known->scheme : DigestScheme::kSha256;
   if (op.scheme && *op.scheme != scheme) return SchemeMismatch(namespace_name, scheme);
-  if (Status room = RoomForToken(nullptr); known == nullptr && !room.ok()) return room;
+  if (known == nullptr) {
+    const Status room = CheckRoom(RoomNeeded(nullptr, op.owner, op.scopes));
+    if (!room.ok()) return room;
+  }
   NamespaceInfo info;
   if (Status status = EnsureNamespace(namespace_name, std::nullopt, &info); !status.ok()) {
     return status;
   }
   CommitGroup::Token* token = nullptr;
   if (Status status = group_->Find({info.id, op.key}, &token); !status.ok()) return status;
-  if (Status room = RoomForToken(token); !room.ok()) return room;
   StoredRecord next;
   const FoldResult folded = FoldInsert(op, NextStamp(), token->now ? &*token->now : nullptr, &next);
   if (folded.code == ErrorCode::kExists) {
@@ -200,31 +239,39 @@ Status MutationPlanner::Insert(const InsertMutation& op, const std::string& name
   if (folded.code == ErrorCode::kRevoked) {
     return {folded.code, "token: is revoked; replace: true brings it back"};
   }
+  const Room room = RoomNeeded(token, op.owner, op.scopes);
+  if (Status status = CheckRoom(room); !status.ok()) return status;
+  TakeRoom(room);
   outcome->expires_at_ms = next.record.expires_at_ms;
   group_->Change(token, std::move(next), ticket, /*reset=*/true);
   return {};
 }
 
 template <typename Name>
-Status MutationPlanner::DenyInImports(NamespaceId ns, const Name& name,
-                                      std::set<Name> OpenImport::*denied) {
+void MutationPlanner::DenyInImports(NamespaceId ns, const Name& name,
+                                    std::set<Name> OpenImport::*denied) {
+  uint64_t bytes = kDenialOverheadBytes + sizeof(Name);
+  if constexpr (std::is_same_v<Name, std::string>) bytes += name.size();
   for (auto& [id, import] : imports_) {
-    std::set<Name>& names = import.*denied;
-    if (import.ns != ns || names.contains(name)) continue;
-    if (names.size() >= kImportDenialsMax) {
-      return {ErrorCode::kBusy,
-              "too many unknown tokens were revoked during an import; retry when it has ended"};
-    }
-    names.insert(name);
+    if (import.ns != ns || !(import.*denied).insert(name).second) continue;
+    import.denial_bytes += bytes;
+    import_denial_bytes_ += bytes;
   }
-  return {};
+  if (import_denial_bytes_ <= kImportDenialBytesMax) return;
+  for (auto it = imports_.begin(); it != imports_.end();) {
+    const auto import = it++;
+    if (import->second.ns == ns) EndImport(import);
+  }
 }
 
 Status MutationPlanner::Revoke(const TokenKey& key, NamespaceId ns, uint64_t ticket,
                                Outcome* outcome) {
   CommitGroup::Token* token = nullptr;
   if (Status status = group_->Find({ns, key}, &token); !status.ok()) return status;
-  if (!token->now) return DenyInImports(ns, key, &OpenImport::denied_tokens);
+  if (!token->now) {
+    DenyInImports(ns, key, &OpenImport::denied_tokens);
+    return {};
+  }
   StoredRecord next;
   const FoldResult folded = FoldRevoke(NextStamp(), &*token->now, &next);
   outcome->was_live = folded.was_live;
@@ -236,7 +283,10 @@ Status MutationPlanner::RevokeId(const TokenId& id, NamespaceId ns, uint64_t tic
                                  Outcome* outcome) {
   CommitGroup::Token* token = nullptr;
   if (Status status = group_->FindById(ns, id, &token); !status.ok()) return status;
-  if (token == nullptr) return DenyInImports(ns, id, &OpenImport::denied_ids);
+  if (token == nullptr) {
+    DenyInImports(ns, id, &OpenImport::denied_ids);
+    return {};
+  }
   // The key was not known when it was queued; from here on it is denied, durable or not.
   parts_.table->Deny(ns, token->name.key);
   return Revoke(token->name.key, ns, ticket, outcome);
@@ -245,9 +295,7 @@ Status MutationPlanner::RevokeId(const TokenId& id, NamespaceId ns, uint64_t tic
 Status MutationPlanner::RevokeOwner(const RevokeOwnerMutation& op, NamespaceId ns,
                                     Planned* planned) {
   const Stamp stamp = NextStamp();
-  for (auto& [id, import] : imports_) {
-    if (import.ns == ns) import.denied_owners.insert(op.owner);
-  }
+  DenyInImports(ns, op.owner, &OpenImport::denied_owners);
   parts_.cutoffs->Add(ns, op.owner, stamp.sequence, stamp.at_ms);
   group_->OwnerCut(ns, op.owner);
   group_->PutMeta(CutoffRowKey(ns, op.owner),
@@ -276,7 +324,11 @@ Status MutationPlanner::Update(const UpdateMutation& op, NamespaceId ns, uint64_
   StoredRecord next;
   const FoldResult folded = FoldUpdate(op, NextStamp(), &*token->now, &next);
   outcome->was_live = folded.was_live;
-  if (folded.changed) group_->Change(token, std::move(next), ticket, /*reset=*/false);
+  if (!folded.changed) return {};
+  const Room room = RoomNeeded(token, next.record.owner, next.record.scopes);
+  if (Status status = CheckRoom(room); !status.ok()) return status;
+  TakeRoom(room);
+  group_->Change(token, std::move(next), ticket, /*reset=*/false);
   return {};
 }
 
@@ -289,7 +341,10 @@ Status MutationPlanner::Rotate(const RotateMutation& op, NamespaceId ns, uint64_
     return {};
   }
   if (Status status = group_->Find({ns, op.new_key}, &new_token); !status.ok()) return status;
-  if (Status room = RoomForToken(new_token); !room.ok()) return room;
+  // Its names are those of the old one.
+  const Room room{.tokens = 1};
+  if (Status status = CheckRoom(room); !status.ok()) return status;
+  TakeRoom(room);
   const Stamp stamp = NextStamp();
   StoredRecord next = FoldRotateNew(op, stamp, *old_token->now);
   outcome->id = TokenId::Of(op.new_key);
@@ -328,12 +383,17 @@ Status MutationPlanner::ImportBegin(const ImportBeginMutation& op,
   return {};
 }
 
+void MutationPlanner::EndImport(std::map<std::string, OpenImport, std::less<>>::iterator import) {
+  import_denial_bytes_ -= import->second.denial_bytes;
+  imports_.erase(import);
+}
+
 Status MutationPlanner::ImportRow(const ImportedRow& row, OpenImport* import, uint64_t ticket) {
   CommitGroup::Token* token = nullptr;
   if (Status status = group_->Find({import->ns, row.record.key}, &token); !status.ok()) {
     return status;
   }
-  if (Status room = RoomForToken(token); !room.ok()) return room;
+  const Room room = RoomNeeded(token, row.record.owner, row.record.scopes);
   ImportedRow applied = row;
   Record& record = applied.record;
   if (import->denied_tokens.contains(record.key) ||
@@ -356,6 +416,8 @@ Status MutationPlanner::ImportRow(const ImportedRow& row, OpenImport* import, ui
     ++import->unchanged;
     return {};
   }
+  if (Status status = CheckRoom(room); !status.ok()) return status;
+  TakeRoom(room);
   const UsageRow usage{next.KeptFromMs(), record.last_used_at_ms.value_or(0), record.use_count};
   ++(merged == MergeResult::kTaken ? import->taken : import->replaced);
   group_->Change(token, std::move(next), ticket, /*reset=*/is_new);
@@ -404,7 +466,7 @@ Status MutationPlanner::ImportEnd(const ImportEndMutation& op, Outcome* outcome)
     PutVarint(total, &row);
   }
   group_->PutMeta(std::string(kImportRowPrefix) + op.import_id + kImportEndSuffix, row);
-  imports_.erase(it);
+  EndImport(it);
   TOKEND_CRASH_POINT("import.ended");
   return {};
 }

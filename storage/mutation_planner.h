@@ -57,7 +57,7 @@ class MutationPlanner {
 
  private:
   static constexpr size_t kImportsMax = 1000;
-  static constexpr size_t kImportDenialsMax = 1000000;
+  static constexpr uint64_t kImportDenialBytesMax = 128 << 20;
 
   // An import that has begun. What it brings counts as inserted at its begin.
   struct OpenImport {
@@ -69,6 +69,7 @@ class MutationPlanner {
     std::set<TokenKey> denied_tokens;
     std::set<TokenId> denied_ids;
     std::set<std::string> denied_owners;
+    uint64_t denial_bytes = 0;  // that these three take
   };
 
   Stamp NextStamp() { return {++sequence_, now_ms_}; }
@@ -78,15 +79,26 @@ class MutationPlanner {
                          NamespaceInfo* info);
   Status PutNamespace(const std::string& name, const NamespaceInfo& info);
   Status HoldsTokens(NamespaceId ns, bool* holds) const;
-  // For a token that may be new; null = one that is.
-  Status RoomForToken(const CommitGroup::Token* token) const;
+  // What of memory a change takes.
+  struct Room {
+    size_t tokens = 0;
+    uint64_t name_bytes = 0;
+  };
+  // For a token that gets this owner and these scopes; null = one that is new.
+  Room RoomNeeded(const CommitGroup::Token* token, const std::optional<std::string>& owner,
+                  const std::vector<std::string>& scopes) const;
+  // kMemoryLimit where there is not so much left besides what the group takes already.
+  Status CheckRoom(const Room& room) const;
+  void TakeRoom(const Room& room);
 
   Status Insert(const InsertMutation& op, const std::string& namespace_name, uint64_t ticket,
                 Outcome* outcome);
   Status Revoke(const TokenKey& key, NamespaceId ns, uint64_t ticket, Outcome* outcome);
-  // Has the open imports remember the revoke of a token that is not there.
+  // A revoke that open imports into `ns` must remember for rows to come. Where all of them would
+  // have too much to remember, those end, so that no revoke is refused: their rows are refused
+  // then.
   template <typename Name>
-  Status DenyInImports(NamespaceId ns, const Name& name, std::set<Name> OpenImport::*denied);
+  void DenyInImports(NamespaceId ns, const Name& name, std::set<Name> OpenImport::*denied);
   Status RevokeId(const TokenId& id, NamespaceId ns, uint64_t ticket, Outcome* outcome);
   Status RevokeOwner(const RevokeOwnerMutation& op, NamespaceId ns, Planned* planned);
   Status Extend(const ExtendMutation& op, NamespaceId ns, uint64_t ticket, Outcome* outcome);
@@ -95,6 +107,7 @@ class MutationPlanner {
   Status ImportBegin(const ImportBeginMutation& op, const std::string& namespace_name,
                      Outcome* outcome);
   Status ImportRows(const ImportRowsMutation& op, uint64_t ticket, Outcome* outcome);
+  void EndImport(std::map<std::string, OpenImport, std::less<>>::iterator import);
   Status ImportRow(const ImportedRow& row, OpenImport* import, uint64_t ticket);
   Status ImportEnd(const ImportEndMutation& op, Outcome* outcome);
 
@@ -102,8 +115,10 @@ class MutationPlanner {
   uint64_t sequence_;
   uint64_t now_ms_ = 0;
   CommitGroup* group_ = nullptr;
+  Room group_room_;              // what this group takes
   NamespaceMap new_namespaces_;  // made in this group
   std::map<std::string, OpenImport, std::less<>> imports_;
+  uint64_t import_denial_bytes_ = 0;  // of all
 };
 
 }  // namespace tokend

@@ -325,6 +325,11 @@ void TokenTable::SetMissesUnavailable(bool unavailable) {
   }
 }
 
+bool TokenTable::AreMissesUnavailable(uint64_t now_ms) const {
+  return impl_->availability.load(std::memory_order_acquire) % 2 != 0 ||
+         now_ms < reclaimed_expiry_max_ms();
+}
+
 // --- writers ---
 
 PutResult TokenTable::Put(const TokenEntry& entry, PutMode mode,
@@ -411,9 +416,12 @@ bool TokenTable::MarkRevoked(NamespaceId ns, const TokenKey& key) {
   return impl_->ShardFor(hash).ChangeFlags(hash, KeyWords(key), ns, SlotState::kRevoked, 0);
 }
 
-bool TokenTable::HasRoomFor(size_t new_tokens) const {
+bool TokenTable::HasRoomFor(size_t new_tokens, uint64_t name_bytes) const {
   const TableParts& parts = impl_->parts;
-  return parts.meter.HasRoomFor(new_tokens * TokenShard::kTokenBytes) &&
+  // A shard's index grows by a bucket at a time, sooner than its tokens have paid for it.
+  const uint64_t growth_bytes =
+      std::min<uint64_t>(new_tokens, impl_->shards.size()) * sizeof(HashIndex::Bucket);
+  return parts.meter.HasRoomFor(new_tokens * TokenShard::kTokenBytes + growth_bytes + name_bytes) &&
          parts.slots_in_use.load(std::memory_order_relaxed) + new_tokens <= impl_->tokens_fit;
 }
 

@@ -135,6 +135,8 @@ class TokenTable {
   void FindBatch(Reader* reader, std::span<Lookup> lookups, uint64_t now_ms);
   void SetUsageTracking(bool on);
   void SetMissesUnavailable(bool unavailable);  // while loading; one thread at a time
+  // Whether a miss would be kUnavailable now. Any thread; a hint, since it may change at once.
+  bool AreMissesUnavailable(uint64_t now_ms) const;
 
   // --- writers ---
 
@@ -155,10 +157,10 @@ class TokenTable {
   bool LiftDenial(NamespaceId ns, const TokenKey& key);
   // The same, as the outcome of a committed Mutation.
   bool MarkRevoked(NamespaceId ns, const TokenKey& key);
-  // Whether so many new tokens fit below the memory limit (their names are not foreseen, they count
-  // afterwards) and below tokens_max; asked before a write is made durable. What fits stays fitting
-  // until that many were put, as long as one thread alone asks and puts.
-  bool HasRoomFor(size_t new_tokens) const;
+  // Whether so many new tokens fit below the memory limit and below tokens_max; asked before a
+  // write is made durable. What fits stays fitting until that many were put, as long as one thread
+  // alone asks and puts. `name_bytes`: of owners and scopes that they may bring.
+  bool HasRoomFor(size_t new_tokens, uint64_t name_bytes = 0) const;
   // Every token of this owner that is here answers kRevoked from now on, in O(1). Tokens put later
   // under the same name belong to a new entry and are not touched.
   void DenyOwner(NamespaceId ns, std::string_view owner);

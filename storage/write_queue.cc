@@ -28,7 +28,14 @@ size_t MutationBytes(const Mutation& mutation) {
     for (const ImportedRow& row : rows->rows) bytes += RecordBytes(row.record);
   } else if (const auto* update = std::get_if<UpdateMutation>(&mutation.op)) {
     if (update->attributes) bytes += update->attributes->size();
-    if (update->scopes) bytes += update->scopes->size() * 160;
+    if (update->name) bytes += update->name->size();
+    if (update->scopes) {
+      for (const std::string& scope : *update->scopes) bytes += sizeof(std::string) + scope.size();
+    }
+  } else if (const auto* revoke_owner = std::get_if<RevokeOwnerMutation>(&mutation.op)) {
+    bytes += revoke_owner->owner.size();
+  } else if (const auto* begin = std::get_if<ImportBeginMutation>(&mutation.op)) {
+    bytes += begin->source.size() + begin->position.size();
   }
   return bytes;
 }

@@ -147,6 +147,33 @@ TEST_F(StoreImportTest, AnUnknownImportIsAnErrorThatSaysWhatToDo) {
   EXPECT_NE(outcome.status.message().find("begin it again"), std::string::npos);
 }
 
+TEST_F(StoreImportTest, AThousandMayBeOpen) {
+  std::vector<std::string> ids;
+  for (int i = 0; i < 1000; ++i) ids.push_back(Begin());
+  EXPECT_EQ(Do(ImportBeginMutation{}, "imported").status.code(), ErrorCode::kBusy);
+  EXPECT_EQ(Rows(ids[0], {Row("a")}).taken, 1u);
+  End(ids[999]);
+  EXPECT_TRUE(Do(ImportBeginMutation{}, "imported").status.ok());
+}
+
+TEST_F(StoreImportTest, RevokesThatItMustRememberAreBoundedAndNoneIsRefused) {
+  const std::string id = Begin();
+  ImportBeginMutation elsewhere;
+  const std::string other = Do(elsewhere, "another").import_id;
+  const std::string owner(16'000, 'o');  // longer than the protocol lets any be
+  // 128 MiB may be remembered.
+  const auto revoke = [&](int i) {
+    return Do(RevokeOwnerMutation{owner + std::to_string(i)}, "imported").status;
+  };
+  for (int i = 0; i < 8'000; ++i) ASSERT_TRUE(revoke(i).ok());
+  EXPECT_EQ(Rows(id, {Row("a", {.owner = owner + "7"})}).taken, 1u);
+  EXPECT_EQ(Validate("a", "imported"), Verdict::kRevoked);
+  for (int i = 8'000; i < 8'500; ++i) ASSERT_TRUE(revoke(i).ok());
+  EXPECT_EQ(Rows(id, {Row("b", {.owner = owner + "7"})}).status.code(), ErrorCode::kBadParams);
+  EXPECT_EQ(Rows(other, {Row("a")}).taken, 1u);
+  EXPECT_EQ(Rows(Begin(), {Row("b")}).taken, 1u);
+}
+
 TEST_F(StoreImportTest, AnImportSurvivesARestartOnceItHasEnded) {
   const std::string id = Begin();
   std::vector<ImportedRow> rows;

@@ -150,6 +150,42 @@ TEST_F(StoreQueueTest, AFullQueueIsBusyAndNothingHasHappened) {
   EXPECT_TRUE(Revoke("a").was_live);
 }
 
+TEST_F(StoreQueueTest, BytesThatWaitAreBoundedWhateverTheyAreOf) {
+  CloseStore();
+  StoreOptions options = Options();
+  options.queue_bytes_max = 20'000;
+  ASSERT_TRUE(Store::Open(options, &store_).ok());
+  store_->WaitUntilLoaded();
+  reader_ = std::make_unique<TokenTable::Reader>(&store_->table());
+  const std::string longest(1024, 'x');
+  InsertMutation insert = MakeInsert("a", {});
+  insert.attributes = std::string(4096, 'a');
+  ImportBeginMutation begin;
+  begin.position = std::string(4096, 'p');
+  UpdateMutation update;
+  update.name = longest;
+  // Of each, what is over the bound with one more is refused, and what is below is taken.
+  const auto fill = [&](const auto& op, size_t op_bytes) {
+    Block();
+    size_t taken = 0;
+    Status status;
+    while ((status = Queue(op)).ok()) ++taken;
+    EXPECT_EQ(status.code(), ErrorCode::kBusy);
+    EXPECT_LE(store_->stats().queue_bytes, options.queue_bytes_max);
+    EXPECT_GT(store_->stats().queue_bytes,
+              options.queue_bytes_max - sizeof(Mutation) - op_bytes - 16);
+    EXPECT_LE(taken, options.queue_bytes_max / op_bytes);
+    EXPECT_GT(taken, 1u);
+    Unblock();
+    WaitForAll();
+    gate_.entered = gate_.open = false;
+  };
+  fill(insert, 4096);
+  fill(begin, 4096);
+  fill(update, 1024);
+  fill(RevokeOwnerMutation{longest}, 1024);
+}
+
 TEST_F(StoreQueueTest, WhatIsQueuedAtTheEndIsCommitted) {
   Block();
   for (int i = 0; i < 100; ++i) {

@@ -356,5 +356,66 @@ TEST_F(StoreTest, AtTheMemoryLimitNewTokensAreRefusedAndTheOthersLiveOn) {
   EXPECT_TRUE(Revoke("t1").was_live);
 }
 
+TEST_F(StoreTest, AtTheMemoryLimitATokenGetsNoNewNamesAndKeepsThoseItHas) {
+  CloseStore();
+  StoreOptions options = Options();
+  options.table.memory_bytes_max = 1 << 20;
+  ASSERT_TRUE(Store::Open(options, &store_).ok());
+  store_->WaitUntilLoaded();
+  reader_ = std::make_unique<TokenTable::Reader>(&store_->table());
+  Insert("named", {.owner = "bob", .scopes = {"read"}});
+  // Sets of scopes of 8 KiB, no two alike: in one group they are foreseen, too.
+  const auto scopes = [](int i) {
+    std::vector<std::string> all(64, std::string(120, 's'));
+    all[0] += std::to_string(i);
+    return all;
+  };
+  int inserted = 0;
+  while (Insert("t" + std::to_string(inserted), {.scopes = scopes(inserted)}).status.ok()) {
+    ASSERT_LT(++inserted, 1000);
+  }
+  EXPECT_GT(inserted, 50);
+  const auto memory_bytes = [&] {
+    const TokenTableStats stats = store_->stats().table;
+    return stats.slot_bytes + stats.index_bytes + stats.wheel_bytes + stats.owner_bytes;
+  };
+  EXPECT_LE(memory_bytes(), options.table.memory_bytes_max);
+  for (int i = 0; i < 100; ++i) {
+    UpdateMutation update;
+    update.id = TokenId::Of(Key("named"));
+    update.scopes = scopes(1000 + i);
+    EXPECT_EQ(Do(update).status.code(), ErrorCode::kMemoryLimit);
+    EXPECT_EQ(Insert("named", {.scopes = scopes(1000 + i), .replace = true}).status.code(),
+              ErrorCode::kMemoryLimit);
+  }
+  EXPECT_LE(memory_bytes(), options.table.memory_bytes_max);
+  EXPECT_EQ(Get("named")->scopes, std::vector<std::string>{"read"});
+  EXPECT_TRUE(Do(ExtendMutation{Key("named"), kTimeMsMax}).was_live);
+  EXPECT_TRUE(Insert("named", {.owner = "bob", .scopes = {"read"}, .replace = true}).status.ok());
+}
+
+TEST_F(StoreTest, AtTheMemoryLimitWhatHasExpiredNeedsRoomToComeBack) {
+  CloseStore();
+  StoreOptions options = Options();
+  options.table.memory_bytes_max = 256 << 10;
+  ASSERT_TRUE(Store::Open(options, &store_).ok());
+  store_->WaitUntilLoaded();
+  reader_ = std::make_unique<TokenTable::Reader>(&store_->table());
+  for (int i = 0; i < 500; ++i) Insert("old" + std::to_string(i), {.ttl_ms = 1000});
+  clock_.Advance(2000);
+  store_->Maintain();
+  reader_->Quiesce();
+  store_->Maintain();
+  int inserted = 0;
+  while (Insert("new" + std::to_string(inserted)).status.ok()) ASSERT_LT(++inserted, 100000);
+  const uint64_t tokens = store_->stats().table.tokens;
+  // Their records are on the disk still.
+  ASSERT_TRUE(Get("old0"));
+  for (int i = 0; i < 500; ++i) {
+    EXPECT_EQ(Insert("old" + std::to_string(i)).status.code(), ErrorCode::kMemoryLimit);
+  }
+  EXPECT_EQ(store_->stats().table.tokens, tokens);
+}
+
 }  // namespace
 }  // namespace tokend

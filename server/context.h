@@ -35,6 +35,11 @@ class OpenImports {
       order_.pop_front();
     }
   }
+  // It has ended.
+  void Remove(const std::string& import_id) {
+    const MutexLock lock(&mutex_);
+    if (namespaces_.erase(import_id) != 0) std::erase(order_, import_id);
+  }
   std::optional<std::string> Find(std::string_view import_id) const {
     const MutexLock lock(&mutex_);
     const auto found = namespaces_.find(std::string(import_id));

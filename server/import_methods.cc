@@ -114,6 +114,7 @@ void HandleImportEnd(Call& call) {
   }
   auto request = std::make_unique<WriteRequest>(call, &WriteTotals);
   request->Add<ImportEndMutation>(kDefaultNamespace).import_id = std::string(import_id);
+  request->ends_import = &call.dispatcher.server().imports;
   WriteRequest::Submit(call, std::move(request));
 }
 

@@ -151,6 +151,9 @@ void WriteRequest::OnLoop(Loop& loop) {
   if (opens_import != nullptr && outcomes[0].status.ok()) {
     opens_import->Add(outcomes[0].import_id, mutations[0].namespace_name);
   }
+  if (ends_import != nullptr && outcomes[0].status.ok()) {
+    ends_import->Remove(std::get<ImportEndMutation>(mutations[0].op).import_id);
+  }
   AnswerOn(loop, request_.Return(loop));
 }
 

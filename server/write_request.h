@@ -48,6 +48,8 @@ class WriteRequest : public Submission, public Completion {
   std::vector<Status> element_errors;
   // import_begin: for the rows that will come.
   OpenImports* opens_import = nullptr;
+  // import_end: no rows will come any more.
+  OpenImports* ends_import = nullptr;
   // rotate: was_live == false is an error.
   bool must_be_live = false;
 

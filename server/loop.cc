@@ -221,6 +221,13 @@ void Loop::GiveBuffer(std::string* buffer) {
   *buffer = std::string();
 }
 
+void Loop::LogBuffersFull() {
+  uint64_t held_back = 0;
+  if (!buffers_log_.Allow(server_.clock.SteadyMs(), &held_back)) return;
+  server_.log.Warning("buffers_full", {{"closed", "a connection with untaken answers"},
+                                       {"more_like_it", held_back}});
+}
+
 void Loop::Bury(StreamRef ref) {
   Slot& slot = slots_[ref.slot];
   graveyard_.push_back(std::move(slot.stream));

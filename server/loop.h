@@ -77,6 +77,8 @@ class Loop {
   // a string that has one; after Give it is empty.
   void TakeBuffer(std::string* buffer);
   void GiveBuffer(std::string* buffer);
+  // A connection is closed since all together have more untaken answers than they may.
+  void LogBuffersFull();
   // Takes a closed connection out of the table; it is freed before the loop sleeps.
   void Bury(StreamRef ref);
 
@@ -120,7 +122,7 @@ class Loop {
   std::vector<StreamRef> to_flush_, flushing_;
   std::vector<std::unique_ptr<Completion>> taken_;
   std::vector<std::string> buffers_;
-  LogLimiter accept_log_;
+  LogLimiter accept_log_, buffers_log_;
   uint64_t turn_began_cpu_ns_ = 0;
   bool draining_ = false;
   uint64_t drain_until_ms_ = 0;

@@ -99,7 +99,7 @@ void Stream::Flush() {
   }
   if (!UpdateCharge()) {
     // Nothing that this peer could be told would get through to it.
-    loop_.server().log.Warning("buffers_full", {{"closed", "a connection with untaken answers"}});
+    loop_.LogBuffersFull();
     Close();
     return;
   }

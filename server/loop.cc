@@ -63,6 +63,7 @@ Loop::~Loop() {
   prepare_.Close();
   check_.Close();
   tick_.Close();
+  long_validates_.Close();
   uv_run(&uv_, UV_RUN_DEFAULT);
   if (uv_loop_close(&uv_) == 0) return;
   uv_walk(
@@ -125,6 +126,7 @@ Status Loop::Start() {
         tick_.get(), [](uv_timer_t* timer) { static_cast<Loop*>(timer->data)->OnTick(); }, kTickMs,
         kTickMs);
   }
+  if (rc == 0) rc = long_validates_.Open(&uv_);
   if (rc != 0) return UvStatus("event loop", rc);
   thread_ = std::thread([this] { Run(); });
   return Status::Ok();
@@ -188,6 +190,16 @@ void Loop::OnConnection(Listener& listener, int status) {
     counters_.connections_refused.Add();
     stream.Refuse(fmt::format("too many connections: at most {}", server_.config.connections_max));
   }
+}
+
+bool Loop::MayReadLong(uint64_t* round) {
+  if (long_read_ || *round == long_round_) {
+    long_refused_ = true;
+    return false;
+  }
+  long_read_ = true;
+  *round = long_round_;
+  return true;
 }
 
 RpcConnection* Loop::FindRpc(StreamRef ref) {
@@ -269,6 +281,10 @@ void Loop::RunGathered() {
 }
 
 void Loop::OnPrepare() {
+  ++turn_;
+  // Nobody waits for the round's end, or all who wait have read in it.
+  if (!long_refused_ || !long_read_) ++long_round_;
+  long_refused_ = long_read_ = false;
   graveyard_.clear();
   if (draining_) EndIfDrained();
   // About to sleep: the table need not wait for this loop.
@@ -309,6 +325,7 @@ void Loop::EndIfDrained() {
   tick_.Close();
   prepare_.Close();
   check_.Close();
+  long_validates_.Close();
 }
 
 }  // namespace tokend

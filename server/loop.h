@@ -26,6 +26,7 @@
 #include "server/completion.h"
 #include "server/context.h"
 #include "server/counters.h"
+#include "server/long_validate.h"
 #include "server/stream.h"
 #include "server/uv_handle.h"
 
@@ -61,6 +62,12 @@ class Loop {
   ServerContext& server() { return server_; }
   LoopCounters& counters() { return counters_; }
   Dispatcher& dispatcher() { return *dispatcher_; }
+  LongValidates& long_validates() { return long_validates_; }
+  // Which turn this is. A connection reads once in each, however much it has sent.
+  uint64_t turn() const { return turn_; }
+  // Whether a connection in the middle of a long message may read: one a turn, and each once before
+  // any does so again. `round` is the connection's, 0 at first.
+  bool MayReadLong(uint64_t* round);
   // Where the next read goes, kReadBytes at most.
   char* read_space() { return read_buffer_.get() + read_kept_; }
   static constexpr size_t kReadBytes = 64 << 10;
@@ -108,6 +115,7 @@ class Loop {
   // Loop thread only, once it runs.
   uv_loop_t uv_{};
   std::unique_ptr<Dispatcher> dispatcher_;
+  LongValidates long_validates_{*this};
   std::unique_ptr<char[]> read_buffer_;
   size_t read_kept_ = 0;  // bytes at its start that gathered validates may point into
   std::vector<std::unique_ptr<Listener>> listeners_;
@@ -123,6 +131,9 @@ class Loop {
   std::vector<std::unique_ptr<Completion>> taken_;
   std::vector<std::string> buffers_;
   LogLimiter accept_log_, buffers_log_;
+  uint64_t turn_ = 1;
+  uint64_t long_round_ = 1;
+  bool long_read_ = false, long_refused_ = false;  // in this turn
   uint64_t turn_began_cpu_ns_ = 0;
   bool draining_ = false;
   uint64_t drain_until_ms_ = 0;

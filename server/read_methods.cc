@@ -1,4 +1,6 @@
 // hello, ping, validate, validate_many.
+#include <utility>
+
 #include "protocol/params.h"
 #include "server/dispatcher.h"
 #include "server/loop.h"
@@ -75,6 +77,13 @@ void HandleValidateMany(Call& call) {
   const NamespaceInfo* space = call.dispatcher.namespaces().Find(params.namespace_name);
   if (space == nullptr) {
     call.connection.AnswerError(call.tag, UnknownNamespace(params.namespace_name));
+    return;
+  }
+  ServerContext& server = call.dispatcher.server();
+  // Where the disk may have to be asked, it is for the request as a whole.
+  if (LongValidates::IsLong(params, call.params.size()) &&
+      !server.store.table().AreMissesUnavailable(server.clock.NowMs())) {
+    call.dispatcher.loop().long_validates().Add(call, *space, std::move(params));
     return;
   }
   ValidateBatch& batch = call.dispatcher.batch();

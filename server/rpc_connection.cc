@@ -3,6 +3,10 @@
 #include <fmt/format.h>
 #include <strings.h>
 
+#include <algorithm>
+#include <functional>
+#include <utility>
+
 #include "server/context.h"
 #include "server/dispatcher.h"
 #include "server/loop.h"
@@ -15,6 +19,9 @@ namespace {
 constexpr size_t kGatheredMax = 256;
 // A buffer for unfinished messages that grew larger than this is given back when it is empty.
 constexpr size_t kHeldBytesKept = 16 << 10;
+constexpr size_t kHeldBytesLong = 128 << 10;
+constexpr size_t kHeldBytesAtOnce = 8 << 20;
+constexpr size_t kHeldGrowth = 8;
 
 }  // namespace
 
@@ -45,17 +52,39 @@ void RpcConnection::OnBytes(std::string_view bytes) {
     held_.assign(bytes.substr(handled));
     CheckHeldBytes();
   } else {
+    const size_t size = held_.size() + bytes.size();
+    // To copy a message as it grows takes longer than all else about it, so one that is seen to be
+    // long gets its room at once. Memory is not taken before it is written to.
+    if (size > held_.capacity() && size > kHeldBytesLong) {
+      const size_t longest = loop().server().limits.message_bytes_max + Loop::kReadBytes;
+      held_.reserve(longest <= kHeldBytesAtOnce ? longest : std::min(longest, kHeldGrowth * size));
+    }
     held_.append(bytes);
     HandleHeld();
   }
 }
 
+std::string RpcConnection::TakeHeld(std::string_view part) {
+  const bool is_within = std::greater_equal<>()(part.data(), held_.data()) &&
+                         std::less<>()(part.data(), held_.data() + held_.size());
+  if (!is_within || part.size() < held_.size() / 2) return {};
+  (void)SetInputBytes(0);  // less than before is never over the bound
+  return std::exchange(held_, std::string());
+}
+
 void RpcConnection::HandleHeld() {
-  const size_t handled = Handle(held_);
+  const std::string_view bytes = held_;
+  const size_t handled = Handle(bytes);
   // They point into what is moved now.
   loop().dispatcher().RunValidates();
   Flush();
-  if (closed() || held_.empty()) return;  // refused
+  if (!open()) return;  // refused
+  if (held_.empty()) {
+    // A long request has it, and is not answered before the next turn.
+    held_.assign(bytes.substr(handled));
+    CheckHeldBytes();
+    return;
+  }
   // What moves away leaves no token behind it.
   const size_t left = held_.size() - handled;
   held_.replace(0, left, held_, handled, left);
@@ -122,6 +151,8 @@ size_t RpcConnection::Handle(std::string_view bytes) {
   if (!gathered_) Flush();
   return pos;
 }
+
+bool RpcConnection::IsInLongMessage() const { return held_.size() >= kHeldBytesLong; }
 
 bool RpcConnection::OverBounds() const {
   const Config& config = loop().server().config;

@@ -54,12 +54,17 @@ class RpcConnection final : public Stream {
     if (!gathered_) BeginGathered();
   }
   void ValidatesAnswered() { gathered_ = false; }
+  // For the handler of a long request whose params are `part` of what was kept of this connection's
+  // bytes: all of it, so that it need not be copied, or an empty string where that would be a
+  // waste. The params stay where they are.
+  std::string TakeHeld(std::string_view part);
   // After answers to such requests were written: sends them and goes on with what waited.
   void FlushAnswers();
 
  private:
   void OnBytes(std::string_view bytes) override;
   void OnOutputTaken() override;
+  bool IsInLongMessage() const override;
   bool HasWork() const override { return requests_pending_ > 0 || paused_ || gathered_; }
   bool IsOverdue(uint64_t steady_ms, bool active) override;
 

@@ -56,7 +56,13 @@ void Stream::StopReading() {
 
 void Stream::OnAlloc(uv_handle_t* handle, size_t, uv_buf_t* buffer) {
   Stream& self = *static_cast<Stream*>(handle->data);
-  *buffer = uv_buf_init(self.loop_.read_space(), Loop::kReadBytes);
+  // libuv would go on reading as long as the buffer is filled, 32 times, and others would wait.
+  // With no buffer it leaves the rest for the next turn.
+  const bool may_read = self.read_turn_ != self.loop_.turn() &&
+                        (!self.IsInLongMessage() || self.loop_.MayReadLong(&self.long_round_));
+  if (may_read) self.read_turn_ = self.loop_.turn();
+  *buffer =
+      may_read ? uv_buf_init(self.loop_.read_space(), Loop::kReadBytes) : uv_buf_init(nullptr, 0);
 }
 
 void Stream::OnRead(uv_stream_t* stream, ssize_t size, const uv_buf_t* buffer) {
@@ -73,7 +79,7 @@ void Stream::OnRead(uv_stream_t* stream, ssize_t size, const uv_buf_t* buffer) {
     } else {
       self.Finish();
     }
-  } else if (size < 0) {
+  } else if (size < 0 && size != UV_ENOBUFS) {
     self.Close();
   }
 }

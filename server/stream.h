@@ -77,6 +77,8 @@ class Stream {
   virtual void OnBytes(std::string_view bytes) = 0;
   // The peer has taken output: what waited for that may go on.
   virtual void OnOutputTaken() = 0;
+  // Whether much has come of a message whose end has not: of those, one is read in a turn.
+  virtual bool IsInLongMessage() const { return false; }
   // Whether answers are still to come.
   virtual bool HasWork() const = 0;
   // Whether something other than the stream itself has run out of time. `active`: bytes have come
@@ -112,6 +114,8 @@ class Stream {
   bool counted_ = false;    // in the number of connections
   std::string output_;
   size_t writing_bytes_ = 0;       // in a write request that is under way; 0 = none is
+  uint64_t read_turn_ = 0;         // turn of the loop in which it last read
+  uint64_t long_round_ = 0;        // the same of Loop::MayReadLong()
   size_t writing_left_ = 0;        // of those, unsent at the last sweep
   uint64_t stalled_since_ms_ = 0;  // 0 = not stalled at the last sweep
   uint64_t linger_until_ms_ = 0;

@@ -157,6 +157,105 @@ TEST_F(RpcStreamTest, AnswersAreTheDocumentedBytes) {
   EXPECT_EQ(socket.Receive(), Hex("94 01 07 c0 94 c3 cf 000001ba60d33800 a3 626f62 91 a1 72"));
 }
 
+// --- long requests ---
+
+std::vector<std::string> ManyTokens(int count) {
+  std::vector<std::string> tokens;
+  for (int i = 0; i < count; ++i) tokens.push_back("many-" + std::to_string(i));
+  return tokens;
+}
+
+TEST_F(RpcStreamTest, ALongValidateManyKeepsItsOrderAndHoldsNobodyUp) {
+  const std::vector<std::string> tokens = ManyTokens(10'000);
+  for (int i = 0; i < 10'000; i += 100) {
+    Must("insert", {{{"token", tokens[i]}, {"owner", "o" + std::to_string(i)}}});
+  }
+  RpcSocket socket = Connect();
+  // Whatever is behind it goes past it: it is answered a slice a turn.
+  socket.Send(Request(1, "validate_many", {tokens}) + Request(2, "ping", Json::array()) +
+              Request(3, "validate", {tokens[100]}));
+  std::vector<uint32_t> order(3);
+  Json many;
+  for (uint32_t& msgid : order) {
+    const Answer answer = socket.ReadAnswer(&msgid);
+    EXPECT_TRUE(answer.ok());
+    if (msgid == 1) many = answer.result;
+  }
+  EXPECT_EQ(order, (std::vector<uint32_t>{2, 3, 1}));
+  ASSERT_EQ(many.size(), 10'000u);
+  for (int i = 0; i < 10'000; ++i) {
+    ASSERT_EQ(many.at(i), i % 100 == 0
+                              ? Json({true, nullptr, "o" + std::to_string(i), Json::array()})
+                              : Json({false, "unknown"}));
+  }
+  const Json stats = Stats();
+  EXPECT_EQ(stats.at("validate_total").at("valid"), 101);
+  EXPECT_EQ(stats.at("validate_total").at("unknown"), 9'900);
+  EXPECT_EQ(stats.at("methods_total").at("validate_many"), 1);
+  EXPECT_EQ(Must("get", {tokens[200]}).at("use_count"), 1);
+  EXPECT_TRUE(Eventually([&] { return Stats().at("buffered_bytes") == 0; }));
+}
+
+TEST_F(RpcStreamTest, LongRequestsOfManyConnectionsAreAllAnswered) {
+  const std::vector<std::string> tokens = ManyTokens(3'000);
+  Must("insert", {{{"token", tokens[7]}}});
+  std::vector<RpcSocket> sockets;
+  for (int i = 0; i < 10; ++i) {
+    sockets.push_back(Connect());
+    for (uint32_t msgid = 0; msgid < 5; ++msgid) {
+      sockets.back().Send(Request(msgid, "validate_many", {tokens}));
+    }
+  }
+  for (RpcSocket& socket : sockets) {
+    for (const auto& [msgid, answer] : ReadAnswers(socket, 5)) {
+      ASSERT_EQ(answer.result.size(), 3'000u);
+      EXPECT_EQ(answer.result.at(7).at(0), true);
+      EXPECT_EQ(answer.result.at(8), Json({false, "unknown"}));
+    }
+  }
+}
+
+TEST_F(RpcStreamTest, ALongRequestOfAConnectionThatGoesIsDropped) {
+  for (int i = 0; i < 20; ++i) {
+    RpcSocket socket = Connect();
+    socket.Send(Request(1, "validate_many", {ManyTokens(10'000)}));
+    if (i % 2) socket.Send(Hex("c1"));  // refused, which is the last that it is told
+  }
+  EXPECT_TRUE(Eventually([&] {
+    const Json stats = Stats();
+    return stats.at("connections") == 1 && stats.at("buffered_bytes") == 0;
+  }));
+}
+
+TEST_F(RpcStreamTest, ALongRequestIsAnsweredBeforeTheEnd) {
+  RpcSocket socket = Connect();
+  socket.Send(Request(1, "validate_many", {ManyTokens(10'000)}));
+  socket.ShutdownWrites();
+  EXPECT_EQ(socket.ReadAnswer().result.size(), 10'000u);
+  EXPECT_EQ(socket.Read(), std::nullopt);
+}
+
+TEST_F(RpcStreamTest, AnAnswerThatIsTooLongIsGivenUpEarly) {
+  Json scopes = Json::array();
+  for (int i = 0; i < 64; ++i) scopes.push_back(std::string(126, 's') + std::to_string(10 + i));
+  Must("insert", {{{"token", "fat"}, {"scopes", scopes}}});
+  // 82 MB would be the whole of it.
+  const Answer answer =
+      Call("validate_many", Json::array({std::vector<std::string>(10'000, "fat")}));
+  EXPECT_EQ(answer.code(), "too_large");
+  EXPECT_THAT(answer.message(), HasSubstr("ask for less at a time"));
+  EXPECT_LT(Stats().at("validate_total").at("valid"), 1'000);
+  EXPECT_EQ(Must("validate_many", Json::array({std::vector<std::string>(400, "fat")})).size(),
+            400u);
+}
+
+TEST_F(RpcStreamTest, AWrongTokenInALongRequestMakesAllOfItBadParams) {
+  std::vector<std::string> tokens = ManyTokens(5'000);
+  tokens[4'999] = "";
+  EXPECT_EQ(Call("validate_many", {tokens}).code(), "bad_params");
+  EXPECT_EQ(Call("validate_many", {ManyTokens(5'000), "typo"}).code(), "unknown_namespace");
+}
+
 // --- order ---
 
 TEST_F(RpcStreamTest, AnAnswerThatIsReadyDoesNotWaitForAWriteAhead) {

@@ -128,6 +128,34 @@ TEST_F(HttpTest, LongHeadersAndBodiesAreRefused) {
   EXPECT_THAT(ReadAll(body), StartsWith("HTTP/1.1 413 "));
 }
 
+TEST_F(HttpTest, HeadersAndBodiesUpToTheLimitAreTaken) {
+  // The request line and the fields are counted each for itself.
+  const std::string line = "GET /livez HTTP/1.1\r\n";
+  const auto fields_of = [&](size_t bytes) {
+    const size_t around = Get("/livez", "X-Long: \r\n").size() - line.size();
+    return Get("/livez", "X-Long: " + std::string(bytes - around, 'x') + "\r\n");
+  };
+  const auto line_of = [](size_t bytes) {
+    const size_t around = std::string("GET /livez? HTTP/1.1\r\n").size();
+    return Get("/livez?" + std::string(bytes - around, 'x'));
+  };
+  const size_t header_max = config_.http_header_bytes_max;
+  ASSERT_EQ(fields_of(header_max).size(), line.size() + header_max);
+  for (const auto& header : {fields_of(header_max - 1), fields_of(header_max),
+                             line_of(header_max - 1), line_of(header_max)}) {
+    EXPECT_THAT(Ask(header), StartsWith("HTTP/1.1 200 "));
+  }
+  EXPECT_THAT(Ask(fields_of(header_max + 1)), StartsWith("HTTP/1.1 431 "));
+  EXPECT_THAT(Ask(line_of(header_max + 1)), StartsWith("HTTP/1.1 431 "));
+  const auto body_of = [](size_t bytes) {
+    return "POST /livez HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(bytes) +
+           "\r\n\r\n" + std::string(bytes, 'x');
+  };
+  EXPECT_THAT(Ask(body_of((64 << 10) - 1)), StartsWith("HTTP/1.1 405 "));
+  EXPECT_THAT(Ask(body_of(64 << 10)), StartsWith("HTTP/1.1 405 "));
+  EXPECT_THAT(Ask(body_of((64 << 10) + 1)), StartsWith("HTTP/1.1 413 "));
+}
+
 TEST_F(HttpTest, ARequestThatIsNeverFinishedEndsItsConnection) {
   ClientSocket socket = ConnectHttp();
   socket.Send("GET /livez HTTP/1.1\r\nHost:");

@@ -73,6 +73,52 @@ TEST_F(RpcBoundsTest, AMessageOfManySmallValuesOverTheLimitIsRefusedToo) {
   EXPECT_EQ(socket.ReadProtocolError(), "message: must be at most 131072 bytes");
 }
 
+TEST_F(RpcBoundsTest, AMessageOfExactlyTheLimitIsAnsweredAndOneByteMoreIsNot) {
+  config_.message_bytes_max = 128 << 10;
+  Start();
+  const auto of_bytes = [](size_t last) {
+    return Arr({Int(0), Int(1), Str("validate_many"),
+                Arr({Arr({Bin(std::string(65'000, 't')), Bin(std::string(65'000, 'u')),
+                          Bin(std::string(last, 'v'))})})});
+  };
+  const size_t last = (128 << 10) - of_bytes(1000).size() + 1000;
+  ASSERT_EQ(of_bytes(last).size(), 128u << 10);
+  for (const size_t shorter : {1, 0}) {
+    RpcSocket socket = Connect();
+    socket.Send(of_bytes(last - shorter));
+    EXPECT_EQ(socket.ReadAnswer().result.size(), 3u);
+    EXPECT_EQ(socket.Call("ping", Json::array()).result, "pong");
+  }
+  RpcSocket socket = Connect();
+  socket.Send(of_bytes(last + 1));
+  EXPECT_EQ(socket.ReadProtocolError(), "message: must be at most 131072 bytes");
+}
+
+TEST_F(RpcBoundsTest, AsManyElementsAsMayBeAndNotOneMore) {
+  config_.many_max = 700;
+  Start();
+  const auto inserts = [](int count) {
+    Json elements = Json::array();
+    for (int i = 0; i < count; ++i) elements.push_back({{"token", "t" + std::to_string(i)}});
+    return Json::array({elements});
+  };
+  const auto tokens = [](size_t count) {
+    return Json::array({std::vector<std::string>(count, "t1")});
+  };
+  const std::string import = Must("import_begin", Json::array({{{"namespace", "i"}}}));
+  const auto rows = [&](int count) { return Json::array({import, inserts(count).at(0)}); };
+  EXPECT_EQ(Must("insert_many", inserts(699)).size(), 699u);
+  EXPECT_EQ(Must("insert_many", inserts(700)).size(), 700u);
+  EXPECT_EQ(Call("insert_many", inserts(701)).code(), "too_large");
+  EXPECT_EQ(Must("validate_many", tokens(699)).size(), 699u);
+  EXPECT_EQ(Must("validate_many", tokens(700)).size(), 700u);
+  EXPECT_EQ(Call("validate_many", tokens(701)).code(), "too_large");
+  EXPECT_EQ(Must("import_rows", rows(699)).at("taken"), 699);
+  EXPECT_EQ(Must("import_rows", rows(700)).at("taken"), 1);
+  EXPECT_EQ(Call("import_rows", rows(701)).code(), "too_large");
+  EXPECT_EQ(Must("count", Json::array({{{"namespace", "i"}}})), 700);
+}
+
 TEST_F(RpcBoundsTest, UnfinishedMessagesOfAllConnectionsAreBounded) {
   config_.message_bytes_max = 1 << 20;
   config_.buffer_bytes_max = 2 << 20;
@@ -136,6 +182,41 @@ TEST_F(RpcBoundsTest, APeerThatDoesNotReadIsReadNoFurtherAndLosesNothing) {
   EXPECT_TRUE(Eventually([&] { return Stats().at("buffered_bytes") == 0; }));
 }
 
+TEST_F(RpcBoundsTest, ALogLineOrTwoAreEnoughForFullBuffers) {
+  config_.message_bytes_max = 128 << 10;
+  config_.buffer_bytes_max = 1 << 20;
+  Start();
+  Json scopes = Json::array();
+  for (int i = 0; i < 64; ++i) scopes.push_back(std::string(126, 's') + std::to_string(10 + i));
+  Must("insert", {{{"token", "t"}, {"scopes", scopes}}});
+  for (int i = 0; i < 50; ++i) {
+    RpcSocket stuck = Connect();
+    try {
+      // Some 8 MB of answers at once: more than the kernel takes and all buffers hold.
+      for (int round = 0; round < 100; ++round) {
+        std::string bytes;
+        for (uint32_t request = 0; request < 1000; ++request) {
+          bytes += Request(request, "validate", {"t"});
+        }
+        stuck.Send(bytes);
+      }
+    } catch (const std::runtime_error&) {
+      // Closed on it.
+    }
+  }
+  EXPECT_TRUE(Eventually([&] { return Stats().at("connections") == 1; }));
+  EXPECT_EQ(Stats().at("buffered_bytes"), 0);
+  server_->Stop();
+  const std::string log = Log();
+  size_t lines = 0;
+  for (size_t at = log.find("buffers_full"); at != std::string::npos;
+       at = log.find("buffers_full", at + 1)) {
+    ++lines;
+  }
+  EXPECT_GT(lines, 0u);
+  EXPECT_LE(lines, 2u);  // one of each loop, since the clock stands still
+}
+
 TEST_F(RpcBoundsTest, APeerThatNeverReadsIsClosedAfterAWhile) {
   config_.write_timeout_ms = 10'000;
   Start();
@@ -187,6 +268,19 @@ TEST_F(RpcBoundsTest, IdleConnectionsEndAfterTheirTime) {
   RpcSocket socket = Connect();
   EXPECT_TRUE(socket.Call("ping", Json::array()).ok());
   EXPECT_TRUE(EventuallyInTime(5'000, [&] { return HasClosed(socket); }));
+}
+
+TEST_F(RpcBoundsTest, AConnectionThatSaysSomethingInTimeStays) {
+  config_.idle_timeout_ms = 60'000;
+  Start();
+  RpcSocket busy = Connect();
+  RpcSocket idle = Connect();
+  EXPECT_TRUE(idle.Call("ping", Json::array()).ok());
+  EXPECT_TRUE(EventuallyInTime(5'000, [&] {
+    EXPECT_EQ(busy.Call("ping", Json::array()).result, "pong");
+    return HasClosed(idle);
+  }));
+  EXPECT_EQ(busy.Call("ping", Json::array()).result, "pong");
 }
 
 TEST_F(RpcBoundsTest, APipelineIsReadNoFurtherThanItsBoundAndAnsweredInFull) {
@@ -283,6 +377,50 @@ TEST_F(RpcBoundsTest, WhatCannotBeAskedOfTheDiskIsUnavailableAndNeverInvalid) {
   EXPECT_GT(known, 0u);
   EXPECT_GT(unknown, 0u);
   EXPECT_EQ(known + unknown, count);
+}
+
+TEST_F(RpcBoundsTest, AtTheMemoryLimitInsertsAreRefusedAndNothingLiveGoes) {
+  config_.memory_bytes_max = 1 << 20;
+  Start();
+  int stored = 0;
+  Answer answer;
+  while ((answer = Call("insert", {{{"token", "t" + std::to_string(stored)}}})).ok()) {
+    ASSERT_LT(++stored, 20'000);
+  }
+  EXPECT_EQ(answer.code(), "memory_limit");
+  EXPECT_THAT(answer.message(), HasSubstr("raise memory_bytes_max"));
+  EXPECT_EQ(Call("issue", Json::array()).code(), "memory_limit");
+  EXPECT_EQ(
+      Must("insert_many", Json::array({{{{"token", "x"}}, {{"token", "t0"}}}})).at(0).at("code"),
+      "memory_limit");
+  const std::string import = Must("import_begin", Json::array());
+  EXPECT_EQ(Call("import_rows", Json::array({import, {{{"token", "row"}}}})).code(),
+            "memory_limit");
+  EXPECT_EQ(Call("rotate", {"t0"}).code(), "memory_limit");
+  for (int i = 0; i < stored; ++i) {
+    ASSERT_EQ(Must("validate", {"t" + std::to_string(i)}).at(0), true) << i;
+  }
+  EXPECT_EQ(Must("revoke", {"t0"}), true);
+  const Json stats = Stats();
+  EXPECT_LE(stats.at("slot_bytes").get<uint64_t>() + stats.at("index_bytes").get<uint64_t>() +
+                stats.at("wheel_bytes").get<uint64_t>() + stats.at("owner_bytes").get<uint64_t>(),
+            config_.memory_bytes_max);
+  EXPECT_EQ(stats.at("tokens"), stored);
+}
+
+TEST_F(RpcBoundsTest, ImportsThatHaveEndedAreForgottenAndOpenOnesAreNot) {
+  OpenImports imports;
+  imports.Add("open", "ns");
+  for (int i = 0; i < 20'000; ++i) {
+    imports.Add("import-" + std::to_string(i), "other");
+    imports.Remove("import-" + std::to_string(i));
+  }
+  EXPECT_EQ(imports.Find("open"), "ns");
+  EXPECT_EQ(imports.Find("import-7"), std::nullopt);
+  Start();
+  const std::string import = Must("import_begin", Json::array());
+  Must("import_end", {import});
+  EXPECT_EQ(Call("import_rows", Json::array({import, Json::array()})).code(), "bad_params");
 }
 
 TEST_F(RpcBoundsTest, SettingsShowInHello) {

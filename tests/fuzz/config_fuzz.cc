@@ -28,7 +28,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text = fuzz::View(data, size);
   Config config;
   if (const Status status = ReadText(text, &config); !status.ok()) {
-    Require(status.message().find("/proc/self/fd/") != std::string::npos, "an error names the file");
+    Require(status.message().find("/proc/self/fd/") != std::string::npos,
+            "an error names the file");
     return 0;
   }
   const std::string printed = ConfigToToml(config);

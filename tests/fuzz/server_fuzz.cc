@@ -2,6 +2,7 @@
 // connection ends, and the server goes on. The first byte chooses the protocol, the second where
 // the bytes are cut into two writes.
 #include <spdlog/sinks/null_sink.h>
+
 #include <algorithm>
 #include <csignal>
 #include <memory>
@@ -68,9 +69,9 @@ void CheckRpc(std::string_view answers) {
     const ResponseFrame frame = ReadResponseFrame(answers, RpcLimits());
     // The kernel drops the rest where the server closed before it had read everything.
     if (frame.result == ResponseResult::kNeedMore) return;
-    Require(frame.result == ResponseResult::kResponse ||
-                frame.result == ResponseResult::kNotification,
-            "answers are messages");
+    Require(
+        frame.result == ResponseResult::kResponse || frame.result == ResponseResult::kNotification,
+        "answers are messages");
     answers.remove_prefix(frame.size);
   }
 }

@@ -1,5 +1,5 @@
-// The SQL tokeniser with a large window and a small one, fed in one piece and byte by byte: the same
-// tokens. The first byte chooses how it reads.
+// The SQL tokeniser with a large window and a small one, fed in one piece and byte by byte: the
+// same tokens. The first byte chooses how it reads.
 #include <string>
 #include <vector>
 

@@ -33,9 +33,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   CutoffRow cutoff;
   if (DecodeCutoffRow(bytes, &cutoff)) {
     CutoffRow again;
-    Require(DecodeCutoffRow(EncodeCutoffRow(cutoff), &again) &&
-                again.sequence == cutoff.sequence && again.at_ms == cutoff.at_ms &&
-                again.swept == cutoff.swept,
+    Require(DecodeCutoffRow(EncodeCutoffRow(cutoff), &again) && again.sequence == cutoff.sequence &&
+                again.at_ms == cutoff.at_ms && again.swept == cutoff.swept,
             "a cut-off decodes as it was encoded");
   }
   ReclaimClock::State clock;

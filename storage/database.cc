@@ -63,7 +63,8 @@ Status FromRocksDb(const rocksdb::Status& status, std::string_view doing) {
   return {ErrorCode::kInternal, std::move(message)};
 }
 
-// Notes a failed fsync of any file, which RocksDB's status does not tell from other errors.
+// Notes a failed fsync of any file, which RocksDB's status does not tell from other errors, and a
+// log that has failed in any way.
 class Database::SyncWatch : public rocksdb::EventListener {
  public:
   bool ShouldBeNotifiedOnFileIO() override { return true; }
@@ -73,16 +74,22 @@ class Database::SyncWatch : public rocksdb::EventListener {
         info.operation == Operation::kRangeSync) {
       failed_.store(true, std::memory_order_release);
     }
+    if (info.operation != Operation::kRead && info.file_path.ends_with(".log")) {
+      log_failed_.store(true, std::memory_order_release);
+    }
   }
+  void OnLogBegunAnew() { log_failed_.store(false, std::memory_order_release); }
   // When to try again is for the Committer to say.
   void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason /*reason*/, rocksdb::Status /*error*/,
                             bool* auto_recovery) override {
     *auto_recovery = false;
   }
   bool failed() const { return failed_.load(std::memory_order_acquire); }
+  bool log_failed() const { return log_failed_.load(std::memory_order_acquire); }
 
  private:
   std::atomic<bool> failed_{false};
+  std::atomic<bool> log_failed_{false};
 };
 
 Database::Database(const DatabaseOptions& options)
@@ -254,7 +261,7 @@ bool Database::HasRoom(uint64_t free_bytes) const {
 rocksdb::Status Database::SyncLog() {
   // RocksDB syncs logs in the background, too. To sync one again that has failed is a bug to it:
   // where it is built with assertions, as Debian's is, it ends the process.
-  if (sync_watch_->failed()) return rocksdb::Status::IOError("an fsync has failed before");
+  if (sync_watch_->log_failed()) return rocksdb::Status::IOError("the log has failed before");
   return db_->SyncWAL();
 }
 
@@ -266,7 +273,11 @@ bool Database::MayRecover(const rocksdb::Status& status) {
   return status.IsNoSpace() && !sync_watch_->failed() && rows != 0;
 }
 
-rocksdb::Status Database::Recover() { return db_->Resume(); }
+rocksdb::Status Database::Recover() {
+  rocksdb::Status status = db_->Resume();
+  if (status.ok()) sync_watch_->OnLogBegunAnew();
+  return status;
+}
 
 rocksdb::Iterator* Database::NewIterator(Family family, const rocksdb::Slice* upper_bound) {
   rocksdb::ReadOptions options;

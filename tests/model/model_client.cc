@@ -139,14 +139,15 @@ void ModelClient::Track(client::Pending<T> pending, std::vector<Operation*> oper
 bool ModelClient::HasAnswer(const client::Error* error, const std::vector<Operation*>& operations) {
   const uint64_t moment = world_.journal->Next();
   const uint64_t cut_at = world_.cut_at.load();
-  const bool is_cut = cut_at != 0 && moment > cut_at;
+  if (cut_at != 0 && moment > cut_at) {
+    gone_ = true;
+    return false;
+  }
   if (error != nullptr) {
     if (error->source == client::Error::Source::kTransport) {
       gone_ = true;
       return false;
     }
-    // A group that fails may already have refused what would have been right after it.
-    if (is_cut) return false;
     const bool is_lawful =
         error->source == client::Error::Source::kServer &&
         (error->code == "exists" || error->code == "revoked" ||
@@ -157,8 +158,6 @@ bool ModelClient::HasAnswer(const client::Error* error, const std::vector<Operat
     }
   }
   for (Operation* operation : operations) {
-    // What memory says then may be of a write that the disk never has.
-    if (is_cut && !operation->IsWrite()) return false;
     operation->answered = moment;
     operation->clocks_ms = world_.journal->ClocksBetween(operation->invoked, moment);
     if (error != nullptr) operation->error = error->code;
@@ -262,17 +261,11 @@ void ModelClient::InsertMany(const std::string& ns) {
     requests.back().token = token.text;
   }
   Track(connections_[connection_].SendInsertMany(requests), inserts,
-        [this, inserts](const std::vector<client::InsertOutcome>& outcomes) {
+        [inserts](const std::vector<client::InsertOutcome>& outcomes) {
           ASSERT_EQ(outcomes.size(), inserts.size());
           for (size_t i = 0; i < outcomes.size(); ++i) {
-            if (!outcomes[i].error) {
-              EXPECT_EQ(outcomes[i].id, inserts[i]->id);
-            } else if (world_.cut_at.load() != 0) {
-              inserts[i]->answered = Operation::kNoAnswer;  // as in HasAnswer
-            } else {
-              inserts[i]->error = outcomes[i].error->code;
-              EXPECT_EQ(outcomes[i].error->id, inserts[i]->id);
-            }
+            if (outcomes[i].error) inserts[i]->error = outcomes[i].error->code;
+            EXPECT_EQ(outcomes[i].error ? outcomes[i].error->id : outcomes[i].id, inserts[i]->id);
           }
         });
 }
@@ -395,8 +388,12 @@ void ModelClient::Purge(const std::string& ns) {
   Operation* purge = Begin(Kind::kPurge, ns, "");
   purge->before_ms = now_ms - 1000 + Below(2000);
   purge->reclaimable_ms = std::min(now_ms, purge->before_ms);
-  Track(connections_[connection_].SendPurgeExpired(purge->before_ms, ns), {purge},
-        [purge](uint64_t count) { purge->count = count; });
+  purge->second_part = Begin(Kind::kPurge, ns, "");
+  purge->second_part->drops_revoked = true;
+  purge->second_part->before_ms = purge->before_ms;
+  purge->second_part->reclaimable_ms = purge->reclaimable_ms;
+  Track(connections_[connection_].SendPurgeExpired(purge->before_ms, ns),
+        {purge, purge->second_part}, [purge](uint64_t count) { purge->count = count; });
   Settle();
 }
 

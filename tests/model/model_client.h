@@ -25,7 +25,7 @@ struct ModelWorld {
   Journal* journal = nullptr;
   TokenPool* pool = nullptr;
   std::vector<std::string> addresses;
-  // From this moment on the disk takes nothing, and what is answered says little; 0 = it does.
+  // From this moment on the server is as good as gone, and its answers mean nothing; 0 = it is not.
   std::atomic<uint64_t> cut_at{0};
   std::atomic<bool> import_is_open{false};  // one at a time, so that a token's state tells of one
   // Held by who sends rows, and shared by who revokes an owner. Where a row moves a token from that

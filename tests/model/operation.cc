@@ -91,8 +91,8 @@ Effect At(Operation& operation, const TokenState& state, uint64_t now_ms) {
       next.updated_at_ms = now_ms;
       break;
     case Kind::kPurge: {
-      const bool may_go =
-          state.is_there && state.expires_at_ms < std::min(operation.before_ms, now_ms);
+      const bool may_go = state.is_there && state.revoked == operation.drops_revoked &&
+                          state.expires_at_ms < std::min(operation.before_ms, now_ms);
       const bool must_go = may_go && state.expires_at_ms < operation.reclaimable_ms;
       if (!must_go) effect.steps.push_back(step);
       if (may_go) {
@@ -177,7 +177,8 @@ std::ostream& operator<<(std::ostream& out, const Operation& operation) {
       out << " to " << maybe(operation.expires_at_ms);
       break;
     case Kind::kPurge:
-      out << " before " << operation.before_ms << " reclaimable " << operation.reclaimable_ms;
+      out << (operation.drops_revoked ? " of revoked" : "") << " before " << operation.before_ms
+          << " reclaimable " << operation.reclaimable_ms;
       break;
     case Kind::kImportRow:
       out << " {" << operation.fields << "}";

@@ -57,6 +57,10 @@ struct Operation {
   std::string owner;                                                     // revoke_owner
   uint64_t before_ms = 0;                                                // purge_expired
   uint64_t reclaimable_ms = 0;  // what expired earlier, purge_expired has no reason to keep
+  // It goes through what is not revoked, then through what is, and a record that has come back
+  // meanwhile may go twice: two operations, the second a part of the first.
+  bool drops_revoked = false;
+  Operation* second_part = nullptr;
   client::ListRequest filters;  // list, count
   bool may_be_unavailable = false;
   bool is_at_rest = false;  // nothing else goes on, not even by itself

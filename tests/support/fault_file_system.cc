@@ -84,6 +84,7 @@ class FaultFileSystem::WritableFile : public rocksdb::FSWritableFileOwnerWrapper
   }
   IOStatus Synced() {
     const auto power = system_->Begin();
+    if (system_->unseen_) return IOStatus::OK();
     if (IOStatus status = system_->Check(Operation::kSync, path_); !status.ok()) return status;
     const std::lock_guard lock(system_->mutex_);
     state_->synced = state_->size;
@@ -151,6 +152,7 @@ class FaultFileSystem::Directory : public rocksdb::FSDirectoryWrapper {
  private:
   IOStatus Synced() {
     const auto power = system_->Begin();
+    if (system_->unseen_) return IOStatus::OK();
     if (IOStatus status = system_->Check(Operation::kSync, path_); !status.ok()) return status;
     system_->NoteSynced(path_);
     return IOStatus::OK();
@@ -163,6 +165,11 @@ class FaultFileSystem::Directory : public rocksdb::FSDirectoryWrapper {
 void FaultFileSystem::Cut() {
   const std::unique_lock power(power_);
   cut_ = true;
+}
+
+void FaultFileSystem::CutUnseen() {
+  const std::unique_lock power(power_);
+  cut_ = unseen_ = true;
 }
 
 void FaultFileSystem::Lose(std::mt19937_64* random) {
@@ -199,12 +206,12 @@ void FaultFileSystem::Lose(std::mt19937_64* random) {
     }
   }
   files_.clear();
-  cut_ = false;
+  cut_ = unseen_ = false;
 }
 
 void FaultFileSystem::Keep() {
   const std::unique_lock power(power_);
-  cut_ = false;
+  cut_ = unseen_ = false;
 }
 
 void FaultFileSystem::Fail(Operation operation, const IOStatus& status, std::string in) {

@@ -32,6 +32,9 @@ class FaultFileSystem : public rocksdb::FileSystemWrapper {
 
   // The power goes: from now on nothing reaches the disk, and every write is an error.
   void Cut();
+  // The same for a process that is as good as gone: a sync does nothing and says that it was done.
+  // What the process acknowledges from now on means nothing.
+  void CutUnseen();
   // After Cut(), with everything closed: what was not synced is lost, or torn. A file made or
   // renamed in a directory that was not synced since is not there, or not under its new name. A
   // file's unsynced end is cut at random, and pages of what is left may hold zeros. The power is
@@ -111,7 +114,7 @@ class FaultFileSystem : public rocksdb::FileSystemWrapper {
   mutable std::atomic<uint64_t> failures_{0};
   std::atomic<uint64_t> free_bytes_{uint64_t{1} << 40};
   mutable std::shared_mutex power_;
-  bool cut_ = false;
+  bool cut_ = false, unseen_ = false;
   mutable std::mutex mutex_;  // guards what follows
   std::vector<Fault> faults_;
   std::map<std::string, std::shared_ptr<File>> files_;

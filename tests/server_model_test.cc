@@ -61,6 +61,8 @@ class Episode {
     if (!OneIn(4)) {
       files_ = std::make_shared<FaultFileSystem>();
       env_ = rocksdb::NewCompositeEnv(files_);
+      // What waits in the queue meanwhile is what revokes have to overtake.
+      files_->SetSyncTime(std::chrono::microseconds(OneIn(2) ? 0 : Below(3000)));
     }
     config_.data_dir = dir_.path() + "/data";
     config_.listen = "127.0.0.1:0";

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <thread>
 #include <utility>
 
 namespace tokend::testing {
@@ -83,6 +84,9 @@ class FaultFileSystem::WritableFile : public rocksdb::FSWritableFileOwnerWrapper
     return status;
   }
   IOStatus Synced() {
+    if (const int64_t us = system_->sync_time_us_; us != 0) {
+      std::this_thread::sleep_for(std::chrono::microseconds(us));
+    }
     const auto power = system_->Begin();
     if (system_->unseen_) return IOStatus::OK();
     if (IOStatus status = system_->Check(Operation::kSync, path_); !status.ok()) return status;

@@ -9,6 +9,7 @@
 #include <rocksdb/file_system.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -50,6 +51,8 @@ class FaultFileSystem : public rocksdb::FileSystemWrapper {
   void Heal();
   // How many operations have failed so.
   uint64_t failures() const { return failures_; }
+  // A disk that is slow: each sync takes so long.
+  void SetSyncTime(std::chrono::microseconds time) { sync_time_us_ = time.count(); }
   // What the disk says it has free, whatever it has.
   void SetFreeBytes(uint64_t bytes) { free_bytes_ = bytes; }
 
@@ -112,6 +115,7 @@ class FaultFileSystem : public rocksdb::FileSystemWrapper {
   };
 
   mutable std::atomic<uint64_t> failures_{0};
+  std::atomic<int64_t> sync_time_us_{0};
   std::atomic<uint64_t> free_bytes_{uint64_t{1} << 40};
   mutable std::shared_mutex power_;
   bool cut_ = false, unseen_ = false;

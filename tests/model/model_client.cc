@@ -92,7 +92,8 @@ void ModelClient::Request() {
   if (choice < 20) return Insert(token);
   if (choice < 24) return InsertMany(ns);
   if (choice < 26) return Issue(ns);
-  if (choice < 29) return Rotate(token);
+  if (choice < 28) return InsertAndRevoke(token);
+  if (choice < 31) return Rotate(token);
   if (choice < 41) return Revoke(token);
   if (choice < 50) return Extend(token);
   if (choice < 57) return Update(token);
@@ -249,6 +250,14 @@ void ModelClient::Insert(const PoolToken& token) {
         [insert](const std::string& id) { EXPECT_EQ(id, insert->id); });
 }
 
+// The revoke, on the other connection, comes while the insert is on its way to the disk.
+void ModelClient::InsertAndRevoke(const PoolToken& token) {
+  Insert(token);
+  if (!connections_[connection_].Flush()) return;
+  connection_ = 1 - connection_;
+  Revoke(token);
+}
+
 void ModelClient::InsertMany(const std::string& ns) {
   std::vector<Operation*> inserts;
   std::vector<PoolToken> tokens;
@@ -330,11 +339,14 @@ void ModelClient::AskWhetherItHolds(Operation* revoke, const PoolToken& token) {
     if (!ping->Wait()) return;
     revoke->holds_from = world_.journal->Next();
     connection_ = 1 - sent_on;
-    Operation* validate = Begin(Kind::kValidate, token.ns, token.id);
-    const client::Result<client::Verdict> verdict =
-        connections_[connection_].Validate(token.text, token.ns);
-    if (HasAnswer(verdict ? nullptr : &verdict.error(), {validate}) && verdict) {
-      validate->verdict = *verdict;
+    // More than once: what was queued before the revoke becomes visible meanwhile.
+    for (uint64_t left = 1 + Below(10); left > 0 && !gone_; --left) {
+      Operation* validate = Begin(Kind::kValidate, token.ns, token.id);
+      const client::Result<client::Verdict> verdict =
+          connections_[connection_].Validate(token.text, token.ns);
+      if (HasAnswer(verdict ? nullptr : &verdict.error(), {validate}) && verdict) {
+        validate->verdict = *verdict;
+      }
     }
     connection_ = sent_on;
   });

@@ -71,6 +71,7 @@ class ModelClient {
   client::InsertRequest DrawInsert(const PoolToken& token, Operation** operation);
 
   void Insert(const PoolToken& token);
+  void InsertAndRevoke(const PoolToken& token);
   void InsertMany(const std::string& ns);
   void Issue(const std::string& ns);
   void Rotate(const PoolToken& token);

@@ -3,6 +3,7 @@
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
 
+#include <algorithm>
 #include <functional>
 #include <string>
 #include <utility>
@@ -16,6 +17,12 @@ namespace {
 
 // The log is replayed at a start after a crash; more of it is a longer start.
 constexpr uint64_t kWalBytesMax = 128 << 20;
+// RocksDB appends each flush and each compaction to the list of its files; beyond this it writes
+// the list anew. Left to itself it lets it grow to 1 GiB.
+constexpr uint64_t kManifestBytesMax = 16 << 20;
+// A family's memtable takes its memory in blocks, and each has one from its first row on.
+constexpr size_t kMemtableBlockBytesMax = 1 << 20;
+constexpr size_t kMemtableBlocksOfBuffer = 64;
 
 class RetentionFilterFactory : public rocksdb::CompactionFilterFactory {
  public:
@@ -46,6 +53,12 @@ rocksdb::ColumnFamilyOptions FamilyOptions(Database::Family family, const Databa
     family_options.memtable_whole_key_filtering = true;
   }
   family_options.memtable_factory = MakeRowTreeMemtables();
+  // In proportion to what all families have together: what an empty memtable of RocksDB's own sizes
+  // takes (its first block, its filter) is more than a small buffer, and then every write would be
+  // followed by a flush.
+  family_options.write_buffer_size = options.write_buffer_bytes;
+  family_options.arena_block_size =
+      std::min(kMemtableBlockBytesMax, options.write_buffer_bytes / kMemtableBlocksOfBuffer);
   family_options.compression = rocksdb::kNoCompression;
   if (family == Database::kUsage) family_options.merge_operator = MakeUsageMergeOperator();
   if (family != Database::kMeta) {
@@ -70,6 +83,7 @@ rocksdb::DBOptions MakeDbOptions(const DatabaseOptions& options) {
   db_options.create_missing_column_families = true;
   db_options.db_write_buffer_size = options.write_buffer_bytes;
   db_options.max_total_wal_size = kWalBytesMax;
+  db_options.max_manifest_file_size = kManifestBytesMax;
   db_options.max_background_jobs = 2;
   db_options.allow_concurrent_memtable_write = false;  // the Committer alone writes
   db_options.keep_log_file_num = 4;

@@ -1,8 +1,11 @@
 #include <gtest/gtest.h>
 #include <rocksdb/db.h>
 
+#include <algorithm>
 #include <atomic>
+#include <filesystem>
 #include <fstream>
+#include <string>
 
 #include "storage/database.h"
 #include "storage/rows.h"
@@ -195,6 +198,29 @@ TEST_F(StoreRestartTest, ItTellsOfLoading) {
   EXPECT_EQ(heard.loaded, 300u);
   EXPECT_EQ(heard.load_error, "");
   store_.reset();
+}
+
+// The empty memtables were larger than a write buffer of less than some 10 MiB, and so each write
+// was followed by a flush: 150 files a second.
+TEST_F(StoreRestartTest, ASmallWriteBufferIsFilledBeforeItIsFlushed) {
+  CloseStore();
+  StoreOptions options = Options();
+  options.durability = Durability::kNone;
+  options.write_buffer_bytes = 1 << 20;
+  ASSERT_TRUE(Store::Open(options, &store_).ok());
+  const auto last_file = [&] {
+    uint64_t last = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(options.data_dir + "/db")) {
+      if (entry.path().extension() != ".sst") continue;
+      last = std::max<uint64_t>(last, std::stoull(entry.path().stem().string()));
+    }
+    return last;
+  };
+  const uint64_t before = last_file();
+  for (int i = 0; i < 200; ++i) Insert("t" + std::to_string(i), {.owner = "bob"});
+  EXPECT_EQ(last_file(), before);
+  for (int i = 0; i < 5000; ++i) Insert("u" + std::to_string(i), {.owner = "bob"});
+  EXPECT_GT(last_file(), before);
 }
 
 }  // namespace

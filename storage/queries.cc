@@ -216,7 +216,10 @@ Status Queries::ListByKeyFromIndex(const ListParams& params, NamespaceId ns, uin
       return status;
     }
   }
-  if (taken < lowest.size()) page->cursor = EncodeListCursor(params, {0, lowest[taken - 1]});
+  // Where all of them were taken, since some did not match any more, there may be others behind.
+  if (taken < lowest.size() || lowest.size() > params.limit) {
+    page->cursor = EncodeListCursor(params, {0, lowest[taken - 1]});
+  }
   return {};
 }
 

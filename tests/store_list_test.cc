@@ -194,6 +194,27 @@ TEST_F(StoreListTest, APageIsBoundedInBytesToo) {
   }
 }
 
+// As while a revoke waits for the disk: the index has the token still, and the page passes it over.
+TEST_F(StoreListTest, WhatAPagePassesOverTakesNothingElseWithIt) {
+  for (int i = 0; i < 8; ++i) {
+    const std::string token = "t" + std::to_string(i);
+    Insert(token, {.owner = "bob"});
+    all_.push_back(*Get(token));
+  }
+  ListParams params;
+  params.owner = "bob";
+  params.state = TokenState::kActive;
+  const std::vector<TokenKey> keys = Expected(params);
+  store_->table().Deny(store_->namespaces()->at(kNs).id, keys.front());
+  for (const ListOrder order :
+       {ListOrder::kKey, ListOrder::kExpiresAt, ListOrder::kExpiresAtDescending}) {
+    for (params.limit = 1; params.limit <= 8; ++params.limit) {
+      params.order = order;
+      EXPECT_EQ(Paged(params).size(), keys.size() - 1) << "limit " << params.limit;
+    }
+  }
+}
+
 // Of the two ranges of an index, one for revoked tokens, it is always in one.
 TEST_F(StoreListTest, ATokenThatIsRevokedAndBroughtBackMeanwhileIsThereOnce) {
   // What is past its retention is passed over, which takes a while in which to write.

@@ -380,7 +380,7 @@ TEST_F(RpcBoundsTest, WhatCannotBeAskedOfTheDiskIsUnavailableAndNeverInvalid) {
 }
 
 TEST_F(RpcBoundsTest, AtTheMemoryLimitInsertsAreRefusedAndNothingLiveGoes) {
-  config_.memory_bytes_max = 1 << 20;
+  config_.memory_bytes_max = 1 << 18;
   Start();
   int stored = 0;
   Answer answer;

@@ -77,6 +77,7 @@ int RunTokend(const Context& context, std::vector<std::string> arguments) {
   context.out().flush();
   arguments.insert(arguments.begin(), TokendPath());
   std::vector<char*> argv;
+  argv.reserve(arguments.size() + 1);
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
   pid_t pid = 0;

@@ -174,7 +174,7 @@ rocksdb::Status Database::OpenReadOnly(const DatabaseOptions& options, const std
   db_options.create_if_missing = false;
   db_options.create_missing_column_families = false;
   rocksdb::DB* db = nullptr;
-  const auto status = rocksdb::DB::OpenForReadOnly(
+  rocksdb::Status status = rocksdb::DB::OpenForReadOnly(
       db_options, path, MakeFamilies(options, opened->block_cache_), &opened->handles_, &db);
   if (!status.ok()) return status;
   opened->db_.reset(db);

@@ -114,9 +114,11 @@ uint64_t SyncedByLogs(const std::string& db_path, rocksdb::Env* env) {
   if (!env->GetChildren(db_path, &names).ok()) return 0;
   uint64_t synced = 0;
   for (const std::string& name : names) {
-    std::string log;
     if (!name.ends_with(".log")) continue;
-    if (!rocksdb::ReadFileToString(env, db_path + "/" + name, &log).ok()) continue;
+    std::string path = db_path;
+    path.append("/").append(name);
+    std::string log;
+    if (!rocksdb::ReadFileToString(env, path, &log).ok()) continue;
     synced = std::max(synced, SyncedByLog(log));
   }
   return synced;

@@ -222,8 +222,7 @@ Status MutationPlanner::Insert(const InsertMutation& op, const std::string& name
   const DigestScheme scheme = known != nullptr ? known->scheme : DigestScheme::kSha256;
   if (op.scheme && *op.scheme != scheme) return SchemeMismatch(namespace_name, scheme);
   if (known == nullptr) {
-    const Status room = CheckRoom(RoomNeeded(nullptr, op.owner, op.scopes));
-    if (!room.ok()) return room;
+    if (Status room = CheckRoom(RoomNeeded(nullptr, op.owner, op.scopes)); !room.ok()) return room;
   }
   NamespaceInfo info;
   if (Status status = EnsureNamespace(namespace_name, std::nullopt, &info); !status.ok()) {

@@ -240,6 +240,7 @@ class Repair {
 
   Status CloseTarget() {
     std::vector<rocksdb::ColumnFamilyHandle*> families;
+    families.reserve(Database::kFamilyCount);
     for (int i = 0; i < Database::kFamilyCount; ++i) {
       families.push_back(target_->family(static_cast<Database::Family>(i)));
     }

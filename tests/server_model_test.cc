@@ -97,7 +97,7 @@ class Episode {
   void MoveOn();
   void MoveClockAtRest();
   void StopServer(End end);
-  void Check(std::vector<Operation*> operations, uint64_t gone_at, End end);
+  void Check(const std::vector<Operation*>& operations, uint64_t gone_at, End end);
   void CheckNamespaces(const std::vector<Operation*>& operations);
   // Tokens that came into being without an answer.
   std::map<std::string, uint64_t> AdoptUnknown(const std::vector<Operation*>& operations);
@@ -196,7 +196,7 @@ void Episode::Round() {
   totals_.operations += operations.size();
   SCOPED_TRACE("the round ended " + std::string(kEndNames[static_cast<size_t>(end)]) +
                ", with durability " + config_.durability);
-  Check(std::move(operations), gone_at, end);
+  Check(operations, gone_at, end);
 }
 
 void Episode::MoveOn() {
@@ -283,7 +283,7 @@ void Episode::CheckNamespaces(const std::vector<Operation*>& operations) {
   }
 }
 
-void Episode::Check(std::vector<Operation*> operations, uint64_t gone_at, End end) {
+void Episode::Check(const std::vector<Operation*>& operations, uint64_t gone_at, End end) {
   CheckNamespaces(operations);
   for (const PoolToken& token : pool_.All()) {
     const bool is_known = std::any_of(histories_.begin(), histories_.end(), [&](const auto& known) {

@@ -54,7 +54,7 @@ int Run(const CrashOptions& options, uint64_t first_seed, uint64_t rounds,
         const std::string& json_path) {
   for (uint64_t number = 0; number < rounds; ++number) {
     const uint64_t seed = SeedOf(first_seed, number);
-    std::printf("round %llu of %llu, seed %llu\n", static_cast<unsigned long long>(number + 1),
+    std::printf("round %llu of %llu, seed %llu\n", static_cast<unsigned long long>(number) + 1,
                 static_cast<unsigned long long>(rounds), static_cast<unsigned long long>(seed));
     std::fflush(stdout);
     Failures failures;

@@ -63,6 +63,7 @@ struct ServerContext {
   WorkerPool& workers;  // queries
   WorkerPool& backups;  // one at a time
   const uint64_t started_steady_ms;
+  const uint64_t tick_ms;  // of each loop's timer
   // Constant once the loops run.
   std::vector<const LoopCounters*> loops{};
 

@@ -18,7 +18,6 @@
 namespace tokend {
 namespace {
 
-constexpr uint64_t kTickMs = 100;
 // Connections looked at for time-outs in a tick: bounded, however many there are.
 constexpr size_t kSweepMax = 1024;
 // Output buffers kept for reuse, and the largest that is kept.
@@ -123,8 +122,8 @@ Status Loop::Start() {
   }
   if (rc == 0) {
     rc = uv_timer_start(
-        tick_.get(), [](uv_timer_t* timer) { static_cast<Loop*>(timer->data)->OnTick(); }, kTickMs,
-        kTickMs);
+        tick_.get(), [](uv_timer_t* timer) { static_cast<Loop*>(timer->data)->OnTick(); },
+        server_.tick_ms, server_.tick_ms);
   }
   if (rc == 0) rc = long_validates_.Open(&uv_);
   if (rc != 0) return UvStatus("event loop", rc);
@@ -281,6 +280,9 @@ void Loop::RunGathered() {
 }
 
 void Loop::OnPrepare() {
+  // What was answered since the last check, such as by a slice of a long request, would wait for
+  // whatever wakes the loop next.
+  if (!to_flush_.empty()) RunGathered();
   ++turn_;
   // Nobody waits for the round's end, or all who wait have read in it.
   if (!long_refused_ || !long_read_) ++long_round_;

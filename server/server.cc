@@ -92,6 +92,7 @@ Status Server::Open(const ServerParts& parts) {
       .workers = *workers_,
       .backups = *backups_,
       .started_steady_ms = clock_->SteadyMs(),
+      .tick_ms = parts.tick_ms,
   });
   for (size_t i = 0; i < LoopCount(config_); ++i) {
     loops_.push_back(std::make_unique<Loop>(*context_, loops_.size()));

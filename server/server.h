@@ -36,6 +36,7 @@ namespace tokend {
 struct ServerParts {
   const Clock* clock = nullptr;  // null = SystemClock()
   rocksdb::Env* env = nullptr;   // null = rocksdb::Env::Default()
+  uint64_t tick_ms = 100;        // how often a loop looks for connections that are overdue
 };
 
 class Server {

@@ -196,6 +196,18 @@ TEST_F(RpcStreamTest, ALongValidateManyKeepsItsOrderAndHoldsNobodyUp) {
   EXPECT_TRUE(Eventually([&] { return Stats().at("buffered_bytes") == 0; }));
 }
 
+// The last slice's answer goes out at once, and not when the loop next wakes for something else.
+TEST_F(RpcStreamTest, AnAnswerWaitsForNothingElse) {
+  connection_.reset();
+  server_.reset();
+  tick_ms_ = 24 * 3600 * 1000;
+  Start();
+  const std::vector<std::string> tokens = ManyTokens(3'000);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(Must("validate_many", {tokens}).size(), 3'000u);
+  Must("insert", {{{"token", tokens[7]}}});
+  EXPECT_EQ(Must("validate_many", {tokens}).at(7).at(0), true);
+}
+
 TEST_F(RpcStreamTest, LongRequestsOfManyConnectionsAreAllAnswered) {
   const std::vector<std::string> tokens = ManyTokens(3'000);
   Must("insert", {{{"token", tokens[7]}}});

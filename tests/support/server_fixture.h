@@ -45,7 +45,8 @@ class ServerFixture : public ::testing::Test {
   Status TryStart() {
     const Status checked = CheckConfig(config_);
     if (!checked.ok()) return checked;
-    return Server::Start(config_, {.clock = &clock_, .env = nullptr}, log_, &server_);
+    return Server::Start(config_, {.clock = &clock_, .env = nullptr, .tick_ms = tick_ms_}, log_,
+                         &server_);
   }
   void Restart() {
     connection_.reset();
@@ -97,6 +98,7 @@ class ServerFixture : public ::testing::Test {
 
   TempDir dir_;
   ManualClock clock_;
+  uint64_t tick_ms_ = ServerParts().tick_ms;
   Config config_;
   std::ostringstream log_text_;
   Logger log_;

@@ -117,21 +117,37 @@ Status CommitGroup::FindById(NamespaceId ns, const TokenId& id, Token** token) {
 void CommitGroup::WorkInCutoff(Token* token) {
   if (!token->now) return;
   const auto cutoff = parts_.cutoffs->Hitting(token->name.ns, *token->now);
-  if (!cutoff) return;
+  if (cutoff) End(token, std::string(*token->now->record.owner), *cutoff);
+}
+
+void CommitGroup::End(Token* token, const std::string& owner, const OwnerCutoffs::Cutoff& cutoff) {
   StoredRecord& stored = *token->now;
-  if (stored.record.StateAt(cutoff->at_ms) == TokenState::kActive) {
-    parts_.cutoffs->CountLive(token->name.ns, *stored.record.owner, cutoff->sequence);
+  if (stored.record.revoked) return;
+  if (stored.record.StateAt(cutoff.at_ms) == TokenState::kActive) {
+    parts_.cutoffs->CountLive(token->name.ns, owner, cutoff.sequence);
   }
   stored.record.revoked = true;
-  stored.record.updated_at_ms = cutoff->at_ms;
-  stored.sequence = std::max(stored.sequence, cutoff->sequence);
-  if (cutoff->at_ms >= stored.record.expires_at_ms) stored.written_expired_at_ms = cutoff->at_ms;
+  stored.record.updated_at_ms = cutoff.at_ms;
+  stored.sequence = std::max(stored.sequence, cutoff.sequence);
+  if (cutoff.at_ms >= stored.record.expires_at_ms) stored.written_expired_at_ms = cutoff.at_ms;
   token->changed = true;
 }
 
-void CommitGroup::OwnerCut(NamespaceId ns, const std::string& owner) {
+const std::string* CommitGroup::OwnerLeft(const Token& token) {
+  // A new generation comes after the revoke, whoever had the old one.
+  if (token.reset || !token.now || !token.on_disk || !token.on_disk->record.owner) return nullptr;
+  if (token.on_disk->record.owner == token.now->record.owner) return nullptr;
+  return &*token.on_disk->record.owner;
+}
+
+void CommitGroup::OwnerCut(NamespaceId ns, const std::string& owner,
+                           const OwnerCutoffs::Cutoff& cutoff) {
   for (Token& token : tokens_) {
-    if (token.name.ns == ns && token.now && token.now->record.owner == owner) WorkInCutoff(&token);
+    if (token.name.ns != ns || !token.now) continue;
+    const std::string* left = OwnerLeft(token);
+    if (token.now->record.owner == owner || (left != nullptr && *left == owner)) {
+      End(&token, owner, cutoff);
+    }
   }
 }
 
@@ -223,9 +239,16 @@ void CommitGroup::Apply() {
   const Token* applied = nullptr;
   // A revoke that waits in the queue hits what becomes visible here.
   const std::function<bool()> denied_by_queue = [this, &applied] {
-    const std::optional<std::string>& owner = applied->now->record.owner;
-    return parts_.denials->Hits(applied->name.ns, applied->name.key, owner ? &*owner : nullptr,
-                                applied->ticket);
+    const auto& [ns, key] = applied->name;
+    const StoredRecord& now = *applied->now;
+    const std::string* left = OwnerLeft(*applied);
+    if (left != nullptr && !now.record.revoked &&
+        parts_.denials->HitsOwner(ns, *left, applied->ticket)) {
+      left_owners_.push_back({applied->name, *left, now.inserted_sequence});
+      return true;
+    }
+    const std::optional<std::string>& owner = now.record.owner;
+    return parts_.denials->Hits(ns, key, owner ? &*owner : nullptr, applied->ticket);
   };
   for (const Token& token : tokens_) {
     if (!token.changed) continue;

@@ -39,6 +39,13 @@ class CommitGroup {
     bool reset = false;  // a generation began: usage starts again
   };
 
+  // A token that a row of an import moved away from an owner whose revoke waits in the queue.
+  struct LeftOwner {
+    TokenName name;
+    std::string owner;  // that it left
+    uint64_t inserted_sequence = 0;
+  };
+
   explicit CommitGroup(const StoreParts& parts);
 
   // Reads these tokens from the disk in one go. An optimisation: Find reads what is missing.
@@ -53,8 +60,10 @@ class CommitGroup {
   void Erase(Token* token);
   void PutMeta(std::string_view row_key, std::string_view row_value);
   void MergeUsage(std::span<const TokenTable::UsageEntry> entries);
-  // The owner was cut off in this group: tokens that the group holds may be hit.
-  void OwnerCut(NamespaceId ns, const std::string& owner);
+  // The owner was cut off in this group: ends the owner's tokens that the group holds, and those
+  // that leave the owner with it.
+  void OwnerCut(NamespaceId ns, const std::string& owner, const OwnerCutoffs::Cutoff& cutoff);
+  void End(Token* token, const std::string& owner, const OwnerCutoffs::Cutoff& cutoff);
 
   // How many tokens it adds that the disk knows nothing of.
   size_t tokens_added() const { return tokens_added_; }
@@ -66,6 +75,8 @@ class CommitGroup {
   uint64_t bytes() const { return bytes_; }
   // Brings memory up to what was written.
   void Apply();
+  // Those that Apply() had to deny.
+  std::vector<LeftOwner>& left_owners() { return left_owners_; }
 
  private:
   struct NameHash {
@@ -73,6 +84,8 @@ class CommitGroup {
   };
   void WorkInCutoff(Token* token);
   Token* Add(const TokenName& name, std::optional<StoredRecord> on_disk);
+  // The owner that the token has on the disk and will not have after the group; null if none.
+  static const std::string* OwnerLeft(const Token& token);
   void EncodeToken(const Token& token);
   void EncodeIndex(const Token& token, Database::Family family, const std::string& old_row,
                    const std::string& new_row);
@@ -80,6 +93,7 @@ class CommitGroup {
   const StoreParts parts_;
   std::deque<Token> tokens_;  // stable addresses, in the order of first touch
   std::unordered_map<TokenName, Token*, NameHash> by_name_;
+  std::vector<LeftOwner> left_owners_;
   SortedRows rows_;
   uint64_t bytes_ = 0;
   size_t tokens_added_ = 0;

@@ -51,12 +51,19 @@ class Denials {
     const std::lock_guard lock(mutex_);
     const auto token = tokens_.find({ns, key});
     if (token != tokens_.end() && token->second > ticket) return true;
-    if (owner == nullptr) return false;
-    const auto denied = owners_.find({ns, *owner});
-    return denied != owners_.end() && denied->second > ticket;
+    return owner != nullptr && HitsOwnerLocked(ns, *owner, ticket);
+  }
+  bool HitsOwner(NamespaceId ns, const std::string& owner, uint64_t ticket) const {
+    if (empty()) return false;
+    const std::lock_guard lock(mutex_);
+    return HitsOwnerLocked(ns, owner, ticket);
   }
 
  private:
+  bool HitsOwnerLocked(NamespaceId ns, const std::string& owner, uint64_t ticket) const {
+    const auto denied = owners_.find({ns, owner});
+    return denied != owners_.end() && denied->second > ticket;
+  }
   void Recount() { count_.store(tokens_.size() + owners_.size(), std::memory_order_release); }
 
   mutable std::mutex mutex_;

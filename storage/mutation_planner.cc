@@ -46,8 +46,13 @@ void MutationPlanner::BeginGroup(CommitGroup* group, uint64_t now_ms) {
 void MutationPlanner::EndGroup(bool written) {
   if (written) {
     for (const auto& [name, info] : new_namespaces_) parts_.namespaces->Set(name, info);
+    for (const OwnerName& owner : owners_cut_) left_owners_.erase(owner);
+    for (CommitGroup::LeftOwner& left : group_->left_owners()) {
+      left_owners_[{left.name.ns, left.owner}].push_back(std::move(left));
+    }
   }
   new_namespaces_.clear();
+  owners_cut_.clear();
   group_ = nullptr;
 }
 
@@ -293,10 +298,24 @@ Status MutationPlanner::RevokeId(const TokenId& id, NamespaceId ns, uint64_t tic
 
 Status MutationPlanner::RevokeOwner(const RevokeOwnerMutation& op, NamespaceId ns,
                                     Planned* planned) {
+  // Read first: what fails has changed nothing.
+  std::vector<CommitGroup::Token*> left;
+  if (const auto it = left_owners_.find({ns, op.owner}); it != left_owners_.end()) {
+    for (const CommitGroup::LeftOwner& one : it->second) {
+      CommitGroup::Token* token = nullptr;
+      if (Status status = group_->Find(one.name, &token); !status.ok()) return status;
+      if (token->now && token->now->inserted_sequence == one.inserted_sequence) {
+        left.push_back(token);
+      }
+    }
+  }
   const Stamp stamp = NextStamp();
   DenyInImports(ns, op.owner, &OpenImport::denied_owners);
+  const OwnerCutoffs::Cutoff cutoff{.sequence = stamp.sequence, .at_ms = stamp.at_ms};
   parts_.cutoffs->Add(ns, op.owner, stamp.sequence, stamp.at_ms);
-  group_->OwnerCut(ns, op.owner);
+  group_->OwnerCut(ns, op.owner, cutoff);
+  for (CommitGroup::Token* token : left) group_->End(token, op.owner, cutoff);
+  owners_cut_.emplace_back(ns, op.owner);
   group_->PutMeta(CutoffRowKey(ns, op.owner),
                   EncodeCutoffRow({stamp.sequence, stamp.at_ms, /*swept=*/false}));
   planned->sweep = SweepWork{ns, op.owner, stamp.sequence};

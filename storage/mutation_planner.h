@@ -12,6 +12,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "storage/commit_group.h"
@@ -117,6 +118,11 @@ class MutationPlanner {
   CommitGroup* group_ = nullptr;
   Room group_room_;              // what this group takes
   NamespaceMap new_namespaces_;  // made in this group
+  using OwnerName = std::pair<NamespaceId, std::string>;
+  std::vector<OwnerName> owners_cut_;  // in this group
+  // Tokens that left an owner after the owner's revoke was queued, and before it was planned:
+  // denied since, so that the revoke has to end them as well.
+  std::map<OwnerName, std::vector<CommitGroup::LeftOwner>> left_owners_;
   std::map<std::string, OpenImport, std::less<>> imports_;
   uint64_t import_denial_bytes_ = 0;  // of all
 };

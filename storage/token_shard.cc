@@ -213,8 +213,11 @@ PutResult TokenShard::PutOver(uint32_t id, const PutRequest& request) {
   if (reset) {
     denied = request.denied_by_queue != nullptr && (*request.denied_by_queue)();
   } else {
-    // Leaving an owner that was cut off does not bring a token back.
-    denied = old.state.denied() || (cut_off && !keep_owner);
+    // Leaving an owner that was cut off does not bring a token back. The queue is asked in any
+    // case: it notes what it denies.
+    const bool queued =
+        !keep_owner && request.denied_by_queue != nullptr && (*request.denied_by_queue)();
+    denied = old.state.denied() || queued || (cut_off && !keep_owner);
   }
   const SlotState state = SlotState::Live(entry.expires_at_ms, entry.revoked, denied);
   slot.Write({.state = state, .owner = *owner, .scopes = *scopes});

@@ -353,7 +353,6 @@ void ModelClient::AskWhetherItHolds(Operation* revoke, const PoolToken& token) {
 }
 
 void ModelClient::RevokeOwner(const std::string& ns) {
-  const std::shared_lock lock(world_.rows_or_owners);
   Operation* revoke = Begin(Kind::kRevokeOwner, ns, "");
   revoke->owner = DrawFields().owner.value_or("nobody");
   client::Pending<uint64_t> pending = connections_[connection_].SendRevokeOwner(revoke->owner, ns);
@@ -485,7 +484,6 @@ void ModelClient::Import() {
   Settle();
   uint64_t rows_sent = 0;
   for (uint64_t left = 1 + Below(4); left > 0 && !gone_; --left) {
-    const std::unique_lock lock(world_.rows_or_owners);
     std::vector<Operation*> rows;
     client::ImportBatch batch;
     for (uint64_t more = 1 + Below(3); more > 0; --more) {

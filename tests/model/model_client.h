@@ -9,7 +9,6 @@
 #include <memory>
 #include <optional>
 #include <random>
-#include <shared_mutex>
 #include <string>
 #include <vector>
 
@@ -28,9 +27,6 @@ struct ModelWorld {
   // From this moment on the server is as good as gone, and its answers mean nothing; 0 = it is not.
   std::atomic<uint64_t> cut_at{0};
   std::atomic<bool> import_is_open{false};  // one at a time, so that a token's state tells of one
-  // Held by who sends rows, and shared by who revokes an owner. Where a row moves a token from that
-  // owner to another and was queued first, memory denies the token and the disk does not.
-  std::shared_mutex rows_or_owners;
   bool imports = true;
   bool may_be_unavailable = false;  // validate, while the server loads or its clock went back
 };

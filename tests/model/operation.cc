@@ -77,6 +77,12 @@ Effect At(Operation& operation, const TokenState& state, uint64_t now_ms) {
       next.Revoke(now_ms);
       break;
     case Kind::kRevokeOwner:
+      if (state.MayHaveLeft(operation.owner)) {
+        Step ended{state, effect.was_live};
+        ended.next.Revoke(now_ms);
+        ended.next.RevokeOwner(operation.owner, now_ms);
+        effect.steps.push_back(ended);
+      }
       step.counted = effect.was_live && state.owner == operation.owner;
       next.RevokeOwner(operation.owner, now_ms);
       break;

@@ -122,6 +122,25 @@ void TokenHistory::Answered(Operation* operation) {
   possible_ = std::move(next);
   possible_on_disk_ = Without(slot, operation->IsWrite(), possible_on_disk_);
   under_way_[slot] = nullptr;
+  ForgetLeftOwners();
+}
+
+// A revoke of an owner that is asked for later does not meet the rows that took tokens away.
+void TokenHistory::ForgetLeftOwners() {
+  for (const Operation* other : under_way_) {
+    if (other != nullptr &&
+        (other->kind == Kind::kRevokeOwner || other->kind == Kind::kImportRow)) {
+      return;
+    }
+  }
+  for (std::set<Possibility>* possible : {&possible_, &possible_on_disk_}) {
+    std::set<Possibility> next;
+    for (Possibility possibility : *possible) {
+      possibility.state.left_owner.reset();
+      next.insert(std::move(possibility));
+    }
+    *possible = std::move(next);
+  }
 }
 
 std::set<TokenHistory::Possibility> TokenHistory::Without(size_t slot, bool must,

@@ -69,6 +69,7 @@ class TokenHistory {
   std::set<Possibility> Closure(const std::set<Possibility>& possible);
   // Those that have taken it in, where they must; done with it.
   std::set<Possibility> Without(size_t slot, bool must, const std::set<Possibility>& from);
+  void ForgetLeftOwners();
   void TakeInValidates(Possibility* possibility);
   bool PassesOver(const Possibility& possibility, const Operation& validate) const;
   bool MayTakeIn(const Possibility& possibility, size_t slot) const;

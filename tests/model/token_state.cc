@@ -23,6 +23,7 @@ void TokenState::Insert(const TokenState& fields, bool replace, uint64_t expires
   expires_at_ms = expires_at;
   revoked = false;
   inserted_since_begin = true;
+  left_owner.reset();
 }
 
 void TokenState::Revoke(uint64_t now_ms) {
@@ -52,6 +53,7 @@ void TokenState::Drop() {
 void TokenState::BeginImport() {
   inserted_since_begin = revoked_since_begin = false;
   owners_revoked_since_begin.clear();
+  left_owner.reset();
 }
 
 std::string_view TokenState::MergeRow(const TokenState& row) {
@@ -60,6 +62,7 @@ std::string_view TokenState::MergeRow(const TokenState& row) {
   const bool row_is_revoked = row.revoked || revoked_since_begin ||
                               (row.owner && owners_revoked_since_begin.contains(*row.owner));
   if (!is_there || row.updated_at_ms > updated_at_ms) {
+    if (is_there && owner != row.owner) left_owner = owner;
     owner = row.owner;
     name = row.name;
     scopes = row.scopes;
@@ -112,6 +115,7 @@ std::ostream& operator<<(std::ostream& out, const TokenState& state) {
   for (const std::string& owner : state.owners_revoked_since_begin) {
     out << ", " << owner << " revoked since the import's begin";
   }
+  if (state.left_owner) out << ", was " << *state.left_owner << "'s";
   return out;
 }
 

@@ -29,6 +29,8 @@ struct TokenState {
   bool inserted_since_begin = false;
   bool revoked_since_begin = false;  // while it was not there
   std::set<std::string> owners_revoked_since_begin;
+  // That a row took it away from. A revoke of this owner which was under way then may end it.
+  std::optional<std::string> left_owner;
 
   friend auto operator<=>(const TokenState&, const TokenState&) = default;
 
@@ -39,6 +41,7 @@ struct TokenState {
   void Insert(const TokenState& fields, bool replace, uint64_t expires_at, uint64_t now_ms);
   void Revoke(uint64_t now_ms);
   void RevokeOwner(const std::string& of, uint64_t now_ms);
+  bool MayHaveLeft(const std::string& of) const { return is_there && !revoked && left_owner == of; }
   void Extend(uint64_t expires_at, uint64_t now_ms);
   void Drop();  // by purge_expired
   void BeginImport();

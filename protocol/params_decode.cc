@@ -8,6 +8,7 @@
 #include "protocol/issued_token.h"
 #include "protocol/params.h"
 #include "protocol/params_fields.h"
+#include "protocol/tokens_cursor.h"
 
 namespace tokend {
 namespace {
@@ -108,23 +109,14 @@ Status DecodeToken(std::string_view params, TokenParams* out) {
 }
 
 Status DecodeTokens(std::string_view params, const RpcLimits& limits, TokensParams* out) {
-  static constexpr std::string_view kRule = "must be an array of tokens";
   out->tokens.clear();  // and keep what it has allocated: this is a hot path
-  Positions positions(params);
-  if (Status status = positions.Open(2, "[[token, ...], namespace?]"); !status.ok()) return status;
-  if (!positions.Next()) return Missing("tokens", kRule);
-  uint32_t count;
-  if (Status status = ReadManyHeader(positions.in(), "tokens", kRule, limits, &count);
-      !status.ok()) {
-    return status;
+  TokensCursor cursor(params);
+  if (Status status = cursor.Open(limits); !status.ok()) return status;
+  out->tokens.resize(cursor.left());
+  for (TokenRef& token : out->tokens) {
+    if (Status status = cursor.Next(&token); !status.ok()) return status;
   }
-  out->tokens.resize(count);
-  for (uint32_t i = 0; i < count; ++i) {
-    if (Status status = ReadToken(positions.in(), "token", &out->tokens[i]); !status.ok()) {
-      return Bad("tokens[" + std::to_string(i) + "]", kTokenRule);
-    }
-  }
-  return ReadNamespaceAt(positions, &out->namespace_name);
+  return cursor.ReadNamespace(&out->namespace_name);
 }
 
 Status DecodeInsert(std::string_view params, InsertParams* out) {

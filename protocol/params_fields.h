@@ -62,6 +62,7 @@ class Positions {
     return !in_.ReadNil();
   }
   Reader& in() { return in_; }
+  const Reader& in() const { return in_; }
 
  private:
   Reader in_;

@@ -4,12 +4,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
+#include "protocol/error.h"
 #include "protocol/msgpack.h"
 #include "storage/store.h"
 #include "storage/token_table.h"
 
 namespace tokend {
+
+Status UnknownNamespace(std::string_view name);
 
 // nil for kNever.
 void WriteExpiry(uint64_t expires_at_ms, msgpack_io::Writer* out);

@@ -1,136 +1,141 @@
 #include "server/long_validate.h"
 
 #include <fmt/format.h>
-#include <strings.h>
 
-#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "protocol/tokens_cursor.h"
 #include "server/answers.h"
 #include "server/context.h"
 #include "server/dispatcher.h"
 #include "server/loop.h"
 #include "server/pending_request.h"
 #include "server/rpc_connection.h"
+#include "server/wipe.h"
 
 namespace tokend {
 namespace {
 
-// What a slice has: either is some 40 us.
+// What a slice has: any of them is some 40 us.
 constexpr size_t kSliceLookups = 256;
 constexpr size_t kSliceBytes = 64 << 10;
+constexpr size_t kSliceChecks = 4096;
+// Of an answer that is to come, an element: room for them is made at once.
+constexpr size_t kVerdictBytes = 16;
 
 }  // namespace
 
+// First all tokens are checked, so that one which is wrong makes nothing of it happen; then they
+// are looked up. They are read anew for that: to keep what was read would take more than the bytes.
 class LongValidates::Request {
  public:
-  Request(Call& call, const NamespaceInfo& space, std::vector<TokenRef> tokens)
+  explicit Request(Call& call)
       : request_(call),
         connection_(call.connection.ref()),
         server_(call.dispatcher.server()),
-        space_(space),
         bytes_(call.connection.TakeHeld(call.params)),
-        tokens_(std::move(tokens)) {
-    if (bytes_.empty()) {
-      bytes_ = call.params;
-      for (TokenRef& token : tokens_) {
-        if (token.is_key) continue;
-        token.token = {bytes_.data() + (token.token.data() - call.params.data()),
-                       token.token.size()};
-      }
-    }
+        params_(bytes_.empty() ? bytes_.assign(call.params) : call.params),
+        tokens_(params_) {
+    error_ = tokens_.Open(server_.limits);
+    count_ = tokens_.left();
     call.connection.RequestHandedOn();
     Charge();
   }
   ~Request() {
-    Wipe(bytes_.data() + bytes_.size());
+    WipeUpTo(bytes_.data() + bytes_.size());
     server_.buffered_bytes.fetch_sub(charged_bytes_, std::memory_order_relaxed);
   }
   Request(const Request&) = delete;
   Request& operator=(const Request&) = delete;
 
-  // Answers a slice. True if that was the last one and the answer is in its connection's output, or
-  // there is nobody to be answered any more.
+  // Does a slice of it. True if that was the last one and the answer is in its connection's output,
+  // or there is nobody to be answered any more.
   bool Run(Loop& loop) {
     RpcConnection* connection = loop.FindRpc(connection_);
     if (connection == nullptr || !connection->takes_answers()) return Over(loop, Status::Ok());
     if (!error_.ok()) return Over(loop, error_);
-    Dispatcher& dispatcher = loop.dispatcher();
-    lookups_.clear();
-    const char* end = bytes_.data() + wiped_;
-    for (size_t bytes = 0;
-         next_ < tokens_.size() && lookups_.size() < kSliceLookups && bytes < kSliceBytes;
-         ++next_) {
-      Lookup& lookup = lookups_.emplace_back();
-      lookup.namespace_id = space_.id;
-      lookup.key = dispatcher.KeyOf(tokens_[next_], space_.scheme);
-      bytes += tokens_[next_].token.size();
-      if (!tokens_[next_].is_key) end = tokens_[next_].token.data() + tokens_[next_].token.size();
+    if (!checked_) {
+      error_ = Check(loop.dispatcher());
+      return false;
     }
-    dispatcher.reader().Find(lookups_, server_.clock.NowMs());
-    if (std::any_of(lookups_.begin(), lookups_.end(),
-                    [](const Lookup& lookup) { return lookup.verdict == Verdict::kUnavailable; })) {
-      dispatcher.reader().Quiesce();
-      return AskAtOnce(dispatcher);
-    }
-    for (const Lookup& lookup : lookups_) {
-      loop.counters().verdicts[static_cast<size_t>(lookup.verdict)].Add();
-      WriteVerdict(lookup, &writer_);
-    }
-    dispatcher.reader().Quiesce();
-    Wipe(end);
+    LookUp(loop);
     if (answer_.size() > server_.limits.message_bytes_max) {
       return Over(loop, Status(ErrorCode::kTooLarge,
                                fmt::format("answer: would be more than {} bytes, which is the "
                                            "most; ask for less at a time",
                                            server_.limits.message_bytes_max)));
     }
-    if (next_ == tokens_.size()) return Over(loop, Status::Ok());
+    if (tokens_.left() == 0) return Over(loop, Status::Ok());
     Charge();
     return false;
   }
 
  private:
-  // Since it began the clock has been set back, or memory lacks tokens: all of it anew, with the
-  // disk's help.
-  bool AskAtOnce(Dispatcher& dispatcher) {
-    RpcConnection* connection = request_.Return(dispatcher.loop());
-    if (connection == nullptr) return true;
-    dispatcher.batch().AddMany(*connection, request_.tag(), tokens_.size());
-    for (const TokenRef& token : tokens_) dispatcher.batch().AddLookup(space_, token);
-    // They point into what goes with this.
-    dispatcher.RunValidates();
-    return true;
+  Status Check(Dispatcher& dispatcher) {
+    TokenRef token;
+    for (size_t i = 0; i < kSliceChecks && tokens_.left() > 0; ++i) {
+      if (Status status = tokens_.Next(&token); !status.ok()) return status;
+    }
+    if (tokens_.left() > 0) return Status::Ok();
+    std::string_view name;
+    if (Status status = tokens_.ReadNamespace(&name); !status.ok()) return status;
+    const NamespaceInfo* space = dispatcher.namespaces().Find(name);
+    if (space == nullptr) return UnknownNamespace(name);
+    space_ = *space;
+    checked_ = true;
+    answer_.reserve(count_ * kVerdictBytes);
+    tokens_ = TokensCursor(params_);
+    return tokens_.Open(server_.limits);
+  }
+
+  void LookUp(Loop& loop) {
+    Dispatcher& dispatcher = loop.dispatcher();
+    lookups_.clear();
+    const size_t begin = tokens_.position();
+    TokenRef token;
+    while (tokens_.left() > 0 && lookups_.size() < kSliceLookups &&
+           tokens_.position() - begin < kSliceBytes) {
+      error_ = tokens_.Next(&token);  // that was checked
+      Lookup& lookup = lookups_.emplace_back();
+      lookup.namespace_id = space_.id;
+      lookup.key = dispatcher.KeyOf(token, space_.scheme);
+    }
+    // Where the clock was set back since it began, some may be kUnavailable. So they are answered.
+    dispatcher.reader().Find(lookups_, server_.clock.NowMs());
+    for (const Lookup& lookup : lookups_) {
+      loop.counters().verdicts[static_cast<size_t>(lookup.verdict)].Add();
+      WriteVerdict(lookup, &writer_);
+    }
+    dispatcher.reader().Quiesce();
+    WipeUpTo(params_.data() + tokens_.position());
   }
 
   bool Over(Loop& loop, const Status& status) {
-    // Whose memory is not taken anew for the next long request.
-    loop.dispatcher().tokens_params().tokens.swap(tokens_);
     RpcConnection* connection = request_.Return(loop);
     if (connection == nullptr) return true;
     if (!status.ok()) {
       connection->AnswerError(request_.tag(), status);
     } else {
       connection->Answer(request_.tag(), [&](msgpack_io::Writer& out) {
-        out.ArrayHeader(static_cast<uint32_t>(next_));
+        out.ArrayHeader(count_);
         out.Raw(answer_);
       });
     }
     return true;
   }
 
-  // Tokens up to there are done with. With each slice, since all at once takes as long as ten.
-  void Wipe(const char* end) {
+  // With each slice, since all at once takes as long as ten.
+  void WipeUpTo(const char* end) {
     const auto size = static_cast<size_t>(end - bytes_.data());
-    explicit_bzero(bytes_.data() + wiped_, size - wiped_);
+    Wipe(bytes_.data() + wiped_, size - wiped_);
     wiped_ = size;
   }
 
   // Counts what is held among the connections' buffers, and gives up where that is too much.
   void Charge() {
-    const size_t bytes = bytes_.size() + tokens_.size() * sizeof(TokenRef) + answer_.size();
+    const size_t bytes = bytes_.size() + answer_.capacity();
     const uint64_t all =
         server_.buffered_bytes.fetch_add(bytes - charged_bytes_, std::memory_order_relaxed) +
         (bytes - charged_bytes_);
@@ -142,11 +147,13 @@ class LongValidates::Request {
   PendingRequest request_;
   const StreamRef connection_;
   ServerContext& server_;
-  const NamespaceInfo space_;
-  std::string bytes_;             // that tokens_ point into
-  size_t wiped_ = 0;              // of those
-  std::vector<TokenRef> tokens_;  // those from next_ on are still to be looked up
-  size_t next_ = 0;
+  std::string bytes_;  // with the params in them
+  const std::string_view params_;
+  size_t wiped_ = 0;  // of bytes_
+  TokensCursor tokens_;
+  uint32_t count_ = 0;
+  bool checked_ = false;
+  NamespaceInfo space_;
   std::vector<Lookup> lookups_;  // of the slice
   std::string answer_;           // verdicts so far
   msgpack_io::Writer writer_{&answer_};
@@ -161,12 +168,15 @@ int LongValidates::Open(uv_loop_t* loop) {
   return idle_.Open(this, [&](uv_idle_t* idle) { return uv_idle_init(loop, idle); });
 }
 
-bool LongValidates::IsLong(const TokensParams& params, size_t encoded_bytes) {
-  return params.tokens.size() > kSliceLookups || encoded_bytes > kSliceBytes + kTokenBytesMax;
+bool LongValidates::IsLong(std::string_view params, const RpcLimits& limits) {
+  if (params.size() > kSliceBytes + kTokenBytesMax) return true;
+  if (params.size() <= kSliceLookups) return false;
+  TokensCursor tokens(params);
+  return tokens.Open(limits).ok() && tokens.left() > kSliceLookups;
 }
 
-void LongValidates::Add(Call& call, const NamespaceInfo& space, TokensParams params) {
-  requests_.push_back(std::make_unique<Request>(call, space, std::move(params.tokens)));
+void LongValidates::Add(Call& call) {
+  requests_.push_back(std::make_unique<Request>(call));
   uv_idle_start(idle_.get(),
                 [](uv_idle_t* idle) { static_cast<LongValidates*>(idle->data)->RunSlice(); });
 }

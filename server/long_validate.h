@@ -9,11 +9,11 @@
 #include <cstddef>
 #include <deque>
 #include <memory>
+#include <string_view>
 
-#include "protocol/params.h"
+#include "protocol/rpc.h"
 #include "server/methods.h"
 #include "server/uv_handle.h"
-#include "storage/store.h"
 
 namespace tokend {
 
@@ -30,10 +30,10 @@ class LongValidates {
   int Open(uv_loop_t* loop);
   void Close() { idle_.Close(); }
 
-  // Whether `params`, whose encoded form is so long, are to go through here.
-  static bool IsLong(const TokensParams& params, size_t encoded_bytes);
-  // Takes what `params` point into over from the connection, or a copy of it.
-  void Add(Call& call, const NamespaceInfo& space, TokensParams params);
+  // Whether a request with these params, encoded, is to go through here.
+  static bool IsLong(std::string_view params, const RpcLimits& limits);
+  // Takes the params over from the connection, or a copy of them.
+  void Add(Call& call);
 
  private:
   class Request;

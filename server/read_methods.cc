@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "protocol/params.h"
+#include "server/answers.h"
 #include "server/dispatcher.h"
 #include "server/loop.h"
 #include "server/rpc_connection.h"
@@ -11,10 +12,6 @@ namespace tokend {
 namespace {
 
 constexpr uint64_t kProtocolVersion = 1;
-
-Status UnknownNamespace(std::string_view name) {
-  return Status(ErrorCode::kUnknownNamespace, "namespace: there is no " + QuoteName(name));
-}
 
 }  // namespace
 
@@ -66,24 +63,23 @@ void HandleValidate(Call& call) {
 }
 
 void HandleValidateMany(Call& call) {
+  ServerContext& server = call.dispatcher.server();
+  // Where the disk may have to be asked, it is for the request as a whole.
+  if (LongValidates::IsLong(call.params, server.limits) &&
+      !server.store.table().AreMissesUnavailable(server.clock.NowMs())) {
+    call.dispatcher.loop().long_validates().Add(call);
+    return;
+  }
   TokensParams& params = call.dispatcher.tokens_params();
   params.tokens.clear();
   params.namespace_name = kDefaultNamespace;
-  const Status status = DecodeTokens(call.params, call.dispatcher.server().limits, &params);
-  if (!status.ok()) {
+  if (Status status = DecodeTokens(call.params, server.limits, &params); !status.ok()) {
     call.connection.AnswerError(call.tag, status);
     return;
   }
   const NamespaceInfo* space = call.dispatcher.namespaces().Find(params.namespace_name);
   if (space == nullptr) {
     call.connection.AnswerError(call.tag, UnknownNamespace(params.namespace_name));
-    return;
-  }
-  ServerContext& server = call.dispatcher.server();
-  // Where the disk may have to be asked, it is for the request as a whole.
-  if (LongValidates::IsLong(params, call.params.size()) &&
-      !server.store.table().AreMissesUnavailable(server.clock.NowMs())) {
-    call.dispatcher.loop().long_validates().Add(call, *space, std::move(params));
     return;
   }
   ValidateBatch& batch = call.dispatcher.batch();

@@ -266,6 +266,8 @@ TEST_F(RpcStreamTest, AWrongTokenInALongRequestMakesAllOfItBadParams) {
   tokens[4'999] = "";
   EXPECT_EQ(Call("validate_many", {tokens}).code(), "bad_params");
   EXPECT_EQ(Call("validate_many", {ManyTokens(5'000), "typo"}).code(), "unknown_namespace");
+  EXPECT_EQ(Call("validate_many", {ManyTokens(5'000), 5}).code(), "bad_params");
+  EXPECT_EQ(Stats().at("validate_total").at("unknown"), 0);
 }
 
 // --- order ---

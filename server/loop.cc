@@ -132,7 +132,7 @@ Status Loop::Start() {
 }
 
 void Loop::Run() {
-  BeginThread(fmt::format("loop-{}", number_).c_str(), ThreadRole::kServing);
+  BeginThread(fmt::format("loop-{}", number_).c_str(), ThreadRole::kAnswering);
   // Here, since its Reader belongs to this thread.
   dispatcher_ = std::make_unique<Dispatcher>(*this, server_);
   uv_run(&uv_, UV_RUN_DEFAULT);

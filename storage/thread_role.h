@@ -5,6 +5,7 @@
 namespace tokend {
 
 enum class ThreadRole {
+  kAnswering,   // has much to do, a little at a time: runs as soon as there is something
   kServing,     // somebody waits for it
   kBackground,  // gives way to those that serve
 };

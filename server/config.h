@@ -67,7 +67,7 @@ struct Config {
 
   std::string backup_dir = "auto";
   uint64_t backup_keep = 7;
-  uint64_t backup_bytes_per_second_max = 64 << 20;
+  uint64_t backup_bytes_per_second_max = 16 << 20;
 
   std::vector<NamespaceConfig> namespaces;
 

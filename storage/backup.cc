@@ -1,12 +1,14 @@
 #include "storage/backup.h"
 
 #include <rocksdb/db.h>
+#include <rocksdb/rate_limiter.h>
 #include <rocksdb/utilities/backup_engine.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <memory>
 
+#include "storage/backup_env.h"
 #include "storage/crash_point.h"
 #include "storage/crash_point_rocksdb.h"
 #include "storage/database.h"
@@ -19,6 +21,16 @@ namespace fs = std::filesystem;
 Status Cannot(const std::string& doing, const std::string& directory,
               const rocksdb::Status& status) {
   return {ErrorCode::kInternal, "cannot " + doing + " " + directory + ": " + status.ToString()};
+}
+
+// What is read and written in one system call: a thread that has to answer may have to wait for its
+// end. RocksDB takes as much as a refill of the limiter gives, and would by itself take 5 MiB.
+constexpr uint64_t kPieceBytes = 16 << 10;
+constexpr uint64_t kRefillPeriodUsMax = 100'000;
+
+int64_t RefillPeriodUs(uint64_t bytes_per_second) {
+  const uint64_t us = kPieceBytes * 1'000'000 / bytes_per_second;
+  return static_cast<int64_t>(std::clamp<uint64_t>(us, 1, kRefillPeriodUsMax));
 }
 
 BackupInfo InfoOf(const rocksdb::BackupInfo& info) {
@@ -68,7 +80,12 @@ Status Verify(const rocksdb::BackupEngineReadOnly& engine, const std::string& di
 
 Status CreateBackup(Database* database, const BackupOptions& options, BackupInfo* backup) {
   rocksdb::BackupEngineOptions engine_options(options.directory);
-  engine_options.backup_rate_limit = options.bytes_per_second_max;
+  if (options.bytes_per_second_max != 0) {
+    engine_options.backup_rate_limiter.reset(
+        rocksdb::NewGenericRateLimiter(static_cast<int64_t>(options.bytes_per_second_max),
+                                       RefillPeriodUs(options.bytes_per_second_max)));
+  }
+  engine_options.backup_env = BackupEnv();
   AddCrashPoints(&engine_options);
   std::unique_ptr<rocksdb::BackupEngine> engine;
   {

@@ -44,7 +44,7 @@ class CrashListener : public rocksdb::EventListener {
 
 class BackupCrashEnv : public rocksdb::EnvWrapper {
  public:
-  BackupCrashEnv() : EnvWrapper(rocksdb::Env::Default()) {}
+  explicit BackupCrashEnv(rocksdb::Env* env) : EnvWrapper(env) {}
 
   const char* Name() const override { return "tokend.backup-crash"; }
   rocksdb::Status NewWritableFile(const std::string& path,
@@ -73,7 +73,7 @@ void AddCrashPoints(rocksdb::DBOptions* options) {
 }
 
 void AddCrashPoints(rocksdb::BackupEngineOptions* options) {
-  static BackupCrashEnv env;
+  static BackupCrashEnv env(options->backup_env);
   options->backup_env = &env;
 }
 

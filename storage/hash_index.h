@@ -28,6 +28,7 @@
 //   wrong key equal, and then sees the version changed. It takes chain_max() steps at most.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <bit>
@@ -116,6 +117,10 @@ class HashIndex {
   // an id was inserted with, and hash_of.Prefetch(id), if there is such, fetches what it needs.
   template <typename HashOf>
   [[nodiscard]] bool Insert(uint64_t hash, uint32_t id, HashOf&& hash_of);
+  // Has buckets for so many ids as though they were here, so that they find theirs when they come.
+  // Splits `splits_max` at the most; whether it is done.
+  template <typename HashOf>
+  bool Reserve(uint32_t ids, uint32_t splits_max, HashOf&& hash_of);
   // Requires that the id is here with this hash.
   void Erase(uint64_t hash, uint32_t id);
 
@@ -221,6 +226,13 @@ bool HashIndex::Insert(uint64_t hash, uint32_t id, HashOf&& hash_of) {
   ++size_;
   if (size_ / kLoad >= bucket_count() && bucket_count() < primary_max_) Split(hash_of);
   return true;
+}
+
+template <typename HashOf>
+bool HashIndex::Reserve(uint32_t ids, uint32_t splits_max, HashOf&& hash_of) {
+  const uint32_t wanted = std::min(ids / kLoad + 1, primary_max_);
+  for (; bucket_count() < wanted && splits_max > 0; --splits_max) Split(hash_of);
+  return bucket_count() >= wanted;
 }
 
 template <typename HashOf>

@@ -15,6 +15,8 @@ namespace {
 constexpr uint64_t kRangesEach = 64;
 static_assert(256 % kRangesEach == 0);
 
+constexpr uint64_t kReservedPercent = 95;
+
 constexpr uint64_t kProgressIntervalMs = 1000;
 // Enough for each shard to get several at a time, few enough for all of them to stay in the
 // second-level cache.
@@ -42,8 +44,8 @@ class Loader::Batch {
   bool full() const { return size_ == kBatch; }
   size_t size() const { return size_; }
 
-  // Leaves it empty.
-  Status Put() {
+  // Leaves it empty. Adds to *put how many are in memory now.
+  Status Put(uint64_t* put) {
     const uint64_t now_ms = parts_.clock->NowMs();
     entries_.clear();
     numbers_.clear();
@@ -58,6 +60,7 @@ class Loader::Batch {
       numbers_.push_back(i);
     }
     size_ = 0;
+    *put += entries_.size();
     const PutResult result =
         parts_.table->PutMany(entries_, [&](size_t i) { return IsDenied(numbers_[i]); });
     if (result == PutResult::kPut) return {};
@@ -116,6 +119,7 @@ void Loader::Start() {
       ranges_.push_back(std::move(range));
     }
   }
+  reserved_ = std::vector<std::atomic<bool>>(namespaces->size());
   running_.store(thread_count_, std::memory_order_relaxed);
   for (size_t i = 0; i < thread_count_; ++i) threads_.emplace_back([this] { Run(); });
 }
@@ -126,10 +130,16 @@ void Loader::Run() {
   while (!stopping_.load(std::memory_order_relaxed)) {
     const size_t index = next_range_.fetch_add(1, std::memory_order_relaxed);
     if (index >= ranges_.size()) break;
-    if (Status status = LoadRange(ranges_[index], &batch); !status.ok()) {
+    uint64_t put = 0;
+    if (Status status = LoadRange(ranges_[index], &batch, &put); !status.ok()) {
       const std::lock_guard lock(mutex_);
       if (failed_.ok()) failed_ = status;
       break;
+    }
+    // The first range of a namespace that is done tells how many are to come. A little less than
+    // that, since what is too much stays.
+    if (!reserved_[index / kRangesEach].exchange(true)) {
+      parts_.table->Reserve(put * (kRangesEach - 1) / 100 * kReservedPercent);
     }
     TOKEND_CRASH_POINT("load.range");
   }
@@ -153,7 +163,7 @@ void Loader::Count(uint64_t records) {
   }
 }
 
-Status Loader::LoadRange(const Range& range, Batch* batch) {
+Status Loader::LoadRange(const Range& range, Batch* batch, uint64_t* put) {
   const rocksdb::Slice end(range.end);
   rocksdb::ReadOptions options;
   options.iterate_upper_bound = &end;
@@ -172,10 +182,10 @@ Status Loader::LoadRange(const Range& range, Batch* batch) {
     if (!batch->full()) continue;
     if (stopping_.load(std::memory_order_relaxed)) return {};
     Count(batch->size());
-    if (Status status = batch->Put(); !status.ok()) return status;
+    if (Status status = batch->Put(put); !status.ok()) return status;
   }
   Count(batch->size());
-  if (Status status = batch->Put(); !status.ok()) return status;
+  if (Status status = batch->Put(put); !status.ok()) return status;
   return FromRocksDb(it->status(), "cannot read the tokens");
 }
 

@@ -36,7 +36,8 @@ class Loader {
   };
   void Run();
   class Batch;
-  Status LoadRange(const Range& range, Batch* batch);
+  // Adds to *put how many of its tokens are in memory now.
+  Status LoadRange(const Range& range, Batch* batch, uint64_t* put);
   void Count(uint64_t records);
 
   const StoreParts parts_;
@@ -45,6 +46,7 @@ class Loader {
   const std::function<void(const Status&)> done_;
   std::vector<Range> ranges_;
   std::atomic<size_t> next_range_{0};
+  std::vector<std::atomic<bool>> reserved_;  // of each namespace, by a range of it
   std::atomic<size_t> running_{0};
   std::atomic<bool> stopping_{false};
   std::atomic<uint64_t> records_{0};

@@ -18,6 +18,8 @@ constexpr uint32_t kScopeShardBits = 4;
 // touched. Below, Reclaim does it.
 constexpr uint32_t kRetiredWorthAsking = 256;
 constexpr uint64_t kUsageSlotsPerCall = 4096;
+// Of the index while the mutex is held: some 20 us.
+constexpr uint32_t kReserveSplits = 256;
 constexpr uint64_t kSlotBytes = sizeof(Slot) + sizeof(TtlWheel::Link);
 constexpr std::string_view kEmptyArray = "\x90";
 
@@ -184,6 +186,17 @@ bool TokenShard::PutMany(std::span<Arrival> all, std::span<const uint32_t> mine,
   NoteGrowth();
   PublishStats();
   return all_fit;
+}
+
+bool TokenShard::Reserve(uint32_t tokens) {
+  MutexLock lock(&mutex_);
+  // What has no room is made when it is needed, or refused then.
+  if (!parts_->meter.HasRoomFor(kReserveSplits * sizeof(HashIndex::Bucket))) return true;
+  const uint32_t ids = index_.size() + std::min(tokens, memory_.slots_max);
+  const bool done = index_.Reserve(ids, kReserveSplits, Hasher{this});
+  NoteGrowth();
+  PublishStats();
+  return done;
 }
 
 PutResult TokenShard::PutOver(uint32_t id, const PutRequest& request) {

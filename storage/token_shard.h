@@ -117,6 +117,8 @@ class TokenShard {
   // did not fit; those after it may have.
   bool PutMany(std::span<Arrival> all, std::span<const uint32_t> mine,
                const std::function<bool(size_t)>& denied_by_queue);
+  // Makes room in the index for so many tokens more, a bounded part of it; whether that was all.
+  bool Reserve(uint32_t tokens);
   // Sets and clears flags of SlotState; false if the token is not here.
   bool ChangeFlags(uint64_t hash, const KeyWords& key, NamespaceId ns, uint64_t set,
                    uint64_t clear);

@@ -401,6 +401,15 @@ PutResult TokenTable::PutMany(std::span<const TokenEntry> entries,
   return all_fit ? PutResult::kPut : PutResult::kMemoryLimit;
 }
 
+void TokenTable::Reserve(uint64_t tokens) {
+  const auto share =
+      static_cast<uint32_t>(std::min<uint64_t>(tokens >> impl_->shard_bits, HashIndex::kIdMax));
+  for (const auto& shard : impl_->shards) {
+    while (!shard->Reserve(share)) {
+    }
+  }
+}
+
 bool TokenTable::Deny(NamespaceId ns, const TokenKey& key) {
   const uint64_t hash = impl_->Hash(ns, key);
   return impl_->ShardFor(hash).ChangeFlags(hash, KeyWords(key), ns, SlotState::kDenied, 0);

@@ -141,17 +141,19 @@ class TokenTable {
   // --- writers ---
 
   // `denied_by_queue`, if given, is called under the shard's mutex just before a token that was not
-  // here (in any mode) or that is reset becomes visible; true makes it visible as denied. So a Deny
-  // that found no token yet cannot be lost: its caller notes it first and calls Deny second.
-  // kMemoryLimit, and nothing has changed, where no slot or no room for its names is left; for
-  // kIfAbsent also at the memory limit. Other modes put what is durable by then, after HasRoomFor.
-  // Requires expires_at_ms <= kTimeMsMax or kNever.
+  // here (in any mode), is reset or gets another owner becomes visible; true makes it visible as
+  // denied. So a Deny that found no token yet cannot be lost: its caller notes it first and calls
+  // Deny second. kMemoryLimit, and nothing has changed, where no slot or no room for its names is
+  // left; for kIfAbsent also at the memory limit. Other modes put what is durable by then, after
+  // HasRoomFor. Requires expires_at_ms <= kTimeMsMax or kNever.
   PutResult Put(const TokenEntry& entry, PutMode mode,
                 const std::function<bool()>* denied_by_queue = nullptr);
   // Puts each as kIfAbsent does, in a fraction of the time; denied_by_queue(i) is asked for
   // entries[i]. kMemoryLimit where one of them did not fit; others may be here then.
   PutResult PutMany(std::span<const TokenEntry> entries,
                     const std::function<bool(size_t)>& denied_by_queue);
+  // Makes room in the index for so many tokens that are about to be put: they go in faster.
+  void Reserve(uint64_t tokens);
   // From now on the token answers kRevoked. false if it is not here.
   bool Deny(NamespaceId ns, const TokenKey& key);
   bool LiftDenial(NamespaceId ns, const TokenKey& key);

@@ -125,6 +125,22 @@ TEST_F(HashIndexTest, GrowsOneBucketAtATime) {
   EXPECT_EQ(index_->bucket_count(), 20000 / HashIndex::kLoad + 1);
 }
 
+TEST_F(HashIndexTest, WhatIsReservedIsNotSplitAgain) {
+  const auto hash_of = [this](uint32_t id) { return hashes_.at(id); };
+  for (uint32_t id = 1; id <= 300; ++id) ASSERT_TRUE(Insert(id, Mix(id)));
+  EXPECT_FALSE(index_->Reserve(5'000, 100, hash_of));
+  EXPECT_EQ(index_->bucket_count(), 131u);
+  EXPECT_TRUE(index_->Reserve(5'000, 1'000, hash_of));
+  const uint32_t buckets = index_->bucket_count();
+  EXPECT_EQ(buckets, 501u);
+  Check();
+  for (uint32_t id = 301; id <= 5'000; ++id) ASSERT_TRUE(Insert(id, Mix(id)));
+  EXPECT_EQ(index_->bucket_count(), buckets);
+  EXPECT_TRUE(index_->Reserve(1'000, 1'000, hash_of));  // it has them
+  EXPECT_TRUE(index_->Reserve(UINT32_MAX, 100'000, hash_of));
+  EXPECT_EQ(index_->bucket_count(), 8192u);
+}
+
 TEST_F(HashIndexTest, TakesAboutSevenBytesAnIdAtAnySize) {
   // Splits go round: the index is fullest, and has the most overflow, between two powers of two.
   double most = 0;

@@ -266,13 +266,13 @@ class Run {
       return;
     }
     RC_ASSERT(result == PutResult::kPut);
-    RC_ASSERT(asked == (!present || mode == PutMode::kReset));
+    const bool same_owner = present && model_[key].owner == entry.owner;
+    RC_ASSERT(asked == (!same_owner || mode == PutMode::kReset));
     ModelToken token;
     token.denied = denied;
     if (present && mode == PutMode::kKeep) {
       const ModelToken& old = model_[key];
-      const bool same_owner = old.owner == entry.owner;
-      token.denied = old.denied || (old.owner_dead && !same_owner);
+      token.denied = old.denied || (!same_owner && (denied || old.owner_dead));
       token.owner_dead = old.owner_dead && same_owner;
       token.use_count = old.use_count;
       token.last_used_at_ms = old.last_used_at_ms;
@@ -303,6 +303,7 @@ class Run {
       entry.revoked = command.flag && i % 7 == 0;
       entries.push_back(entry);
     }
+    if (command.number % 2 == 0) table_.Reserve(command.number % 4 == 0 ? entries.size() : 3);
     const auto denied = [&](size_t i) { return command.flag && i % 4 == 1; };
     std::set<size_t> asked;
     RC_ASSERT(table_.PutMany(entries, [&](size_t i) {

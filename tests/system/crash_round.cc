@@ -1,6 +1,8 @@
 #include "tests/system/crash_round.h"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -33,6 +35,19 @@ std::vector<std::string> BusyArgs(std::string_view point) {
   const char* const usage_flush_interval_ms = point == "reclaim.dropped" ? "60000" : "100";
   return {"--write-buffer-bytes",  "1048576",       "--usage-flush-interval-ms",
           usage_flush_interval_ms, "--backup-keep", "2"};
+}
+
+// Of all files there; what is not on the disk yet is brought there first.
+void DropCache(const std::string& directory) {
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
+    if (!entry.is_regular_file()) continue;
+    const int file = open(entry.path().c_str(), O_RDONLY | O_CLOEXEC);
+    const bool dropped =
+        file >= 0 && fsync(file) == 0 && posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED) == 0;
+    if (file >= 0) close(file);
+    if (!dropped)
+      throw std::runtime_error("cannot drop what is cached of " + entry.path().string());
+  }
 }
 
 uint64_t NowMs() {
@@ -105,6 +120,7 @@ void CrashRound::KillWhileLoading() {
 }
 
 void CrashRound::Restart() {
+  if (options_.cold) DropCache(DataDir());
   const uint64_t token = check_.TokenThatIs(TokenFate::kLive, &random_).value();
   const std::string text = plan_.Token(token);
   server_ = Start();
@@ -122,7 +138,13 @@ void CrashRound::Restart() {
     }
     break;
   }
-  WaitUntilReady(&client, [&] { check_.CheckSome(&client, &random_); });
+  WaitUntilReady(&client, [&] {
+    if (options_.alone) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    } else {
+      check_.CheckSome(&client, &random_);
+    }
+  });
   figures_.loaded_ms = since_start_ms();
   figures_.resident_bytes = bench::ResidentBytes(server_->pid()).value_or(0);
   figures_.tokens = check_.CheckAll(&client);

@@ -31,6 +31,8 @@ struct CrashOptions {
   uint64_t busy_kills = 0;   // at random moments under all kinds of load at once
   uint64_t points = 0;       // at crash points; all of them are kCrashCases.size()
   std::string point;         // at this one alone, at each of its passages by chance
+  bool alone = false;        // after the last of `kills`, ask for nothing more while it loads
+  bool cold = false;         // drop what the system has cached of its files before that
 };
 
 struct CrashFigures {

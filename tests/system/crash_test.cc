@@ -110,6 +110,9 @@ int main(int argc, char** argv) {
   app.add_option("--rounds", rounds, "How often all of it, in a new directory, with a new seed")
       ->check(CLI::Range(1, 1'000'000))
       ->capture_default_str();
+  app.add_flag("--alone", options.alone,
+               "After the last of --kills ask for one token, and for nothing more while it loads");
+  app.add_flag("--cold", options.cold, "Drop what the system has cached of its files before that");
   app.add_option("--json", json_path, "Write the figures of --kills into this file");
 #if defined(TOKEND_CRASH_POINTS)
   app.add_option("--points", options.points, "How many crash points after that, by chance")

@@ -25,7 +25,7 @@ Status Cannot(const std::string& doing, const std::string& directory,
 
 // What is read and written in one system call: a thread that has to answer may have to wait for its
 // end. RocksDB takes as much as a refill of the limiter gives, and would by itself take 5 MiB.
-constexpr uint64_t kPieceBytes = 16 << 10;
+constexpr uint64_t kPieceBytes = 128 << 10;
 constexpr uint64_t kRefillPeriodUsMax = 100'000;
 
 int64_t RefillPeriodUs(uint64_t bytes_per_second) {

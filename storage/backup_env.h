@@ -1,6 +1,7 @@
-// Where a backup writes its files: in small pieces, so that whoever shares the processor with the
-// thread that copies waits for one of them at the most, and to the disk as they come, so that the
-// sync at a file's end has little left to do.
+// Where a backup writes its files: past the system's cache, in pieces. That takes a quarter of the
+// processor, does not push the database's files out of the cache, and leaves nothing to be written
+// in one go at a file's end; who shares the processor with the thread that copies waits for one
+// piece at the most.
 #pragma once
 
 #include <rocksdb/env.h>

@@ -81,6 +81,8 @@ constexpr auto kSettings = std::to_array<Setting>({
      "Memory for tokens; at the bound inserts are refused; 0 = no bound"},
     {"tokens_max", &Config::tokens_max, 1024, 1ull << 32, "",
      "Tokens that address space is reserved for; memory is taken as they come"},
+    {"namespaces_max", &Config::namespaces_max, 1, 65'536, "",
+     "Namespaces that writes may make; beyond: too_large. Each takes some time at a start"},
     {"queue_mutations_max", &Config::queue_mutations_max, 1, 100'000'000, "",
      "Writes that wait for the disk; beyond: busy"},
     {"queue_bytes_max", &Config::queue_bytes_max, kMiB, 64 * kGiB, "",

@@ -56,6 +56,7 @@ struct Config {
   uint64_t sync_interval_ms = 1000;
   uint64_t memory_bytes_max = 0;
   uint64_t tokens_max = 1 << 30;
+  uint64_t namespaces_max = 1000;
   uint64_t queue_mutations_max = 200000;
   uint64_t queue_bytes_max = 256 << 20;
   uint64_t load_threads = 2;

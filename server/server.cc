@@ -31,6 +31,7 @@ StoreOptions MakeStoreOptions(const Config& config, const ServerParts& parts,
   options.sync_interval_ms = config.sync_interval_ms;
   options.retention_ms = config.retention_ms;
   options.clock_gap_accept_ms = config.clock_gap_accept_ms;
+  options.namespaces_max = config.namespaces_max;
   options.queue_mutations_max = config.queue_mutations_max;
   options.queue_bytes_max = config.queue_bytes_max;
   options.load_threads = config.load_threads;

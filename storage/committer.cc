@@ -70,7 +70,7 @@ Committer::Committer(const StoreParts& parts, const CommitterOptions& options,
     : parts_(parts),
       options_(options),
       queue_(parts, options.queue_mutations_max, options.queue_bytes_max),
-      planner_(parts, last_sequence),
+      planner_(parts, options.namespaces_max, last_sequence),
       clock_watch_(parts.clock->NowMs(), parts.clock->SteadyMs()),
       synced_sequence_(last_sequence),  // what was read was brought into files, and synced there
       sequence_(last_sequence) {

@@ -35,6 +35,7 @@ namespace tokend {
 struct CommitterOptions {
   Durability durability = Durability::kSync;
   uint64_t sync_interval_ms = 0;
+  size_t namespaces_max = 0;
   size_t queue_mutations_max = 0;
   size_t queue_bytes_max = 0;
   uint64_t usage_flush_interval_ms = 0;  // 0 = not kept

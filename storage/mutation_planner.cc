@@ -1,7 +1,6 @@
 #include "storage/mutation_planner.h"
 
 #include <algorithm>
-#include <limits>
 #include <type_traits>
 #include <utility>
 
@@ -31,8 +30,8 @@ Status SchemeMismatch(std::string_view name, DigestScheme has) {
 Status NoSuchImport() {
   return {
       ErrorCode::kBadParams,
-      "import id: no such import is open; it ended, or too much was revoked while it ran, or the "
-      "server has restarted since: begin it again"};
+      "import id: no such import is open; it ended, or nothing came of it for an hour, or too much "
+      "was revoked while it ran, or the server has restarted since: begin it again"};
 }
 
 }  // namespace
@@ -100,8 +99,10 @@ Status MutationPlanner::EnsureNamespace(const std::string& name, std::optional<D
       next_id = std::max<uint64_t>(next_id, known_info.id + uint64_t{1});
     }
   }
-  if (next_id > std::numeric_limits<NamespaceId>::max()) {
-    return {ErrorCode::kTooLarge, "namespace: there are 65,536 already, which is the most"};
+  if (next_id >= namespaces_max_) {
+    return {ErrorCode::kTooLarge, "namespace: there is no " + QuoteName(name) +
+                                      ", and no more than " + std::to_string(namespaces_max_) +
+                                      " may be made; raise namespaces_max"};
   }
   *info = {static_cast<NamespaceId>(next_id), scheme.value_or(DigestScheme::kSha256)};
   return PutNamespace(name, *info);
@@ -377,7 +378,7 @@ Status MutationPlanner::Rotate(const RotateMutation& op, NamespaceId ns, uint64_
 
 Status MutationPlanner::ImportBegin(const ImportBeginMutation& op,
                                     const std::string& namespace_name, Outcome* outcome) {
-  if (imports_.size() >= kImportsMax) {
+  if (imports_.size() >= kImportsMax && !EndIdleImport()) {
     return {ErrorCode::kBusy, "1,000 imports are open, which is the most; end some first"};
   }
   NamespaceInfo info;
@@ -388,6 +389,7 @@ Status MutationPlanner::ImportBegin(const ImportBeginMutation& op,
   import.ns = info.id;
   import.scheme = info.scheme;
   import.begin = NextStamp();
+  import.last_used_ms = now_ms_;
   // Made from the sequence number: unique for good, and a replay makes the same.
   outcome->import_id = "import-" + std::to_string(import.begin.sequence);
   std::string row;
@@ -399,6 +401,15 @@ Status MutationPlanner::ImportBegin(const ImportBeginMutation& op,
   imports_.emplace(outcome->import_id, std::move(import));
   TOKEND_CRASH_POINT("import.begun");
   return {};
+}
+
+bool MutationPlanner::EndIdleImport() {
+  const auto idlest = std::min_element(
+      imports_.begin(), imports_.end(),
+      [](const auto& a, const auto& b) { return a.second.last_used_ms < b.second.last_used_ms; });
+  if (idlest->second.last_used_ms + kImportIdleMs > now_ms_) return false;
+  EndImport(idlest);
+  return true;
 }
 
 void MutationPlanner::EndImport(std::map<std::string, OpenImport, std::less<>>::iterator import) {
@@ -451,6 +462,7 @@ Status MutationPlanner::ImportRows(const ImportRowsMutation& op, uint64_t ticket
   const auto it = imports_.find(op.import_id);
   if (it == imports_.end()) return NoSuchImport();
   OpenImport& import = it->second;
+  import.last_used_ms = now_ms_;
   const OpenImport& totals = import;
   const uint64_t taken = totals.taken, replaced = totals.replaced, unchanged = totals.unchanged,
                  refused = totals.refused;

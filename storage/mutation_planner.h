@@ -41,8 +41,9 @@ class MutationPlanner {
     bool needs_sync = true;  // false: durable with the import's end
   };
 
-  MutationPlanner(const StoreParts& parts, uint64_t last_sequence)
-      : parts_(parts), sequence_(last_sequence) {}
+  // `namespaces_max`, 1 to 65,536: beyond those none is made.
+  MutationPlanner(const StoreParts& parts, size_t namespaces_max, uint64_t last_sequence)
+      : parts_(parts), namespaces_max_(namespaces_max), sequence_(last_sequence) {}
 
   void BeginGroup(CommitGroup* group, uint64_t now_ms);
   // Where outcome->status is not ok, nothing of the Mutation is in the group; only of import_rows
@@ -58,6 +59,8 @@ class MutationPlanner {
 
  private:
   static constexpr size_t kImportsMax = 1000;
+  // One of which nothing came for so long ends where another needs its place.
+  static constexpr uint64_t kImportIdleMs = 3600 * 1000;
   static constexpr uint64_t kImportDenialBytesMax = 128 << 20;
 
   // An import that has begun. What it brings counts as inserted at its begin.
@@ -65,6 +68,7 @@ class MutationPlanner {
     NamespaceId ns = 0;
     DigestScheme scheme = DigestScheme::kSha256;
     Stamp begin;
+    uint64_t last_used_ms = 0;  // when something of it came
     uint64_t taken = 0, replaced = 0, unchanged = 0, refused = 0;
     // Revokes since the begin of tokens and owners that may only come with a row yet.
     std::set<TokenKey> denied_tokens;
@@ -108,11 +112,14 @@ class MutationPlanner {
   Status ImportBegin(const ImportBeginMutation& op, const std::string& namespace_name,
                      Outcome* outcome);
   Status ImportRows(const ImportRowsMutation& op, uint64_t ticket, Outcome* outcome);
+  // Makes room for one more; whether there is any.
+  bool EndIdleImport();
   void EndImport(std::map<std::string, OpenImport, std::less<>>::iterator import);
   Status ImportRow(const ImportedRow& row, OpenImport* import, uint64_t ticket);
   Status ImportEnd(const ImportEndMutation& op, Outcome* outcome);
 
   const StoreParts parts_;
+  const size_t namespaces_max_;
   uint64_t sequence_;
   uint64_t now_ms_ = 0;
   CommitGroup* group_ = nullptr;

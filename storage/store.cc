@@ -173,6 +173,7 @@ Status Store::Open(const StoreOptions& options, std::unique_ptr<Store>* store) {
   CommitterOptions committer_options;
   committer_options.durability = options.durability;
   committer_options.sync_interval_ms = options.sync_interval_ms;
+  committer_options.namespaces_max = options.namespaces_max;
   committer_options.queue_mutations_max = options.queue_mutations_max;
   committer_options.queue_bytes_max = options.queue_bytes_max;
   committer_options.usage_flush_interval_ms = options.usage_flush_interval_ms;

@@ -48,6 +48,7 @@ struct StoreOptions {
   uint64_t sync_interval_ms = 1000;                    // for kInterval
   uint64_t retention_ms = 7ull * 24 * 3600 * 1000;     // expired records stay on disk so long
   uint64_t clock_gap_accept_ms = 24ull * 3600 * 1000;  // a gap this old is taken over
+  size_t namespaces_max = 1000;                        // that writes may make
   size_t queue_mutations_max = 200000;                 // waiting for the Committer; beyond: busy
   size_t queue_bytes_max = 256 << 20;
   size_t load_threads = 2;

@@ -1,9 +1,13 @@
 // Everything that comes from outside is bounded, and over a bound the peer is told and the server
 // goes on.
 #include <gmock/gmock.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 
 #include <algorithm>
 #include <atomic>
+#include <future>
+#include <memory>
 #include <thread>
 
 #include "tests/encoded.h"
@@ -250,6 +254,39 @@ TEST_F(RpcBoundsTest, AMessageThatIsNeverFinishedEndsItsConnection) {
   EXPECT_EQ(Stats().at("timeouts_total"), 1);
 }
 
+TEST_F(RpcBoundsTest, AMessageMayTakeItsTimeAndNotAMillisecondMore) {
+  config_.message_timeout_ms = 10'000;
+  config_.threads = 1;
+  tick_ms_ = 5;
+  Start();
+  const std::string request = Request(1, "ping", Json::array());
+  // Connections are looked at in the order in which they came, so that the later one is seen to
+  // stay when the earlier one is closed.
+  RpcSocket later(server_->unix_path());
+  EXPECT_TRUE(later.Call("ping", Json::array()).ok());
+  RpcSocket earlier(server_->unix_path());
+  const auto begin = [&](RpcSocket& socket) {
+    socket.Send(request.substr(0, 4));
+    // Of a unix socket the kernel tells what was not read yet.
+    ASSERT_TRUE(Eventually([&] {
+      int unread = -1;
+      return ioctl(socket.fd(), SIOCOUTQ, &unread) == 0 && unread == 0;
+    }));
+    EXPECT_EQ(Must("ping", Json::array()), "pong");  // the loop has gone on since
+  };
+  begin(earlier);
+  clock_.Advance(1);
+  begin(later);
+  clock_.Advance(9'998);
+  EXPECT_EQ(Stats().at("timeouts_total"), 0);
+  clock_.Advance(1);
+  EXPECT_TRUE(Eventually([&] { return HasClosed(earlier); }));
+  EXPECT_FALSE(HasClosed(later));
+  clock_.Advance(1);
+  EXPECT_TRUE(Eventually([&] { return HasClosed(later); }));
+  EXPECT_EQ(Stats().at("timeouts_total"), 2);
+}
+
 TEST_F(RpcBoundsTest, IdleConnectionsStayUnlessToldOtherwise) {
   Start();
   RpcSocket socket = Connect();
@@ -298,6 +335,85 @@ TEST_F(RpcBoundsTest, APipelineIsReadNoFurtherThanItsBoundAndAnsweredInFull) {
     EXPECT_EQ(msgid, i);  // writes are answered in order
   }
   EXPECT_EQ(Must("count", Json::array()), 200);
+}
+
+// Holds up all writes until it is opened.
+class WriteGate {
+ public:
+  explicit WriteGate(Store* store) {
+    std::unique_ptr<Submission> blocker = std::make_unique<Blocker>(this);
+    Mutation mutation;
+    mutation.namespace_name = "default";
+    mutation.op = CreateNamespaceMutation{};
+    blocker->mutations.push_back(mutation);
+    EXPECT_TRUE(store->Submit(blocker).ok());
+    entered_.get_future().wait();
+  }
+  void Open() { opened_.set_value(); }
+
+ private:
+  struct Blocker : Submission {
+    explicit Blocker(WriteGate* gate_in) : gate(gate_in) {}
+    void Done(std::unique_ptr<Submission> /*self*/) override {
+      std::future<void> opened = gate->opened_.get_future();
+      gate->entered_.set_value();
+      opened.wait();
+    }
+    WriteGate* const gate;
+  };
+  std::promise<void> entered_, opened_;
+};
+
+TEST_F(RpcBoundsTest, RequestsThatWaitAreAsManyAsMayBeAndNotOneMore) {
+  config_.pipeline_max = 3;
+  Start();
+  RpcSocket socket = Connect();
+  const auto insert = [&](uint32_t msgid) {
+    socket.Send(Request(msgid, "insert", {{{"token", "t" + std::to_string(msgid)}}}));
+  };
+  const auto inserts = [&] { return Stats().at("methods_total").value("insert", 0); };
+  const auto next_msgid = [&] {
+    uint32_t msgid = 0;
+    EXPECT_TRUE(socket.ReadAnswer(&msgid).ok());
+    return msgid;
+  };
+  WriteGate gate(&server_->store());
+  insert(1);
+  insert(2);
+  socket.Send(Request(10, "ping", Json::array()));
+  EXPECT_EQ(next_msgid(), 10u);  // below
+  insert(3);
+  EXPECT_TRUE(Eventually([&] { return inserts() == 3; }));  // at
+  socket.Send(Request(11, "ping", Json::array()));
+  insert(4);  // above, as is the ping before it
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(inserts(), 3);
+  gate.Open();
+  std::vector<uint32_t> msgids;
+  for (int i = 0; i < 5; ++i) msgids.push_back(next_msgid());
+  EXPECT_EQ(msgids[0], 1u);
+  std::sort(msgids.begin(), msgids.end());
+  EXPECT_EQ(msgids, (std::vector<uint32_t>{1, 2, 3, 4, 11}));
+}
+
+TEST_F(RpcBoundsTest, NamespacesAreAsManyAsMayBeAndNotOneMore) {
+  config_.namespaces_max = 3;
+  Start();
+  const auto insert = [&](const char* name) {
+    return Call("insert", {{{"token", "t"}, {"namespace", name}}});
+  };
+  EXPECT_TRUE(insert("first").ok());
+  EXPECT_TRUE(insert("second").ok());  // with "default" that is three
+  const Answer answer = insert("third");
+  EXPECT_EQ(answer.code(), "too_large");
+  EXPECT_THAT(answer.message(), HasSubstr("no more than 3 may be made; raise namespaces_max"));
+  EXPECT_EQ(Call("import_begin", {{{"namespace", "third"}}}).code(), "too_large");
+  EXPECT_EQ(Call("validate", {"t", "third"}).code(), "unknown_namespace");
+  EXPECT_EQ(Must("revoke", {"t", "second"}), true);
+  EXPECT_EQ(Must("validate", {"t", "first"}).at(0), true);
+  config_.namespaces_max = 4;
+  Restart();
+  EXPECT_TRUE(insert("third").ok());
+  EXPECT_EQ(insert("fourth").code(), "too_large");
 }
 
 TEST_F(RpcBoundsTest, AFullWriteQueueIsBusyAndWhatWasTakenIsDone) {

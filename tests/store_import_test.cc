@@ -156,6 +156,21 @@ TEST_F(StoreImportTest, AThousandMayBeOpen) {
   EXPECT_TRUE(Do(ImportBeginMutation{}, "imported").status.ok());
 }
 
+TEST_F(StoreImportTest, OneThatWasLeftGivesItsPlaceToAnother) {
+  std::vector<std::string> ids;
+  for (int i = 0; i < 1000; ++i) ids.push_back(Begin());
+  clock_.Advance(3'599'999);
+  EXPECT_EQ(Do(ImportBeginMutation{}, "imported").status.code(), ErrorCode::kBusy);
+  for (int i = 1; i < 1000; ++i) EXPECT_TRUE(Rows(ids[i], {Row("a")}).status.ok());
+  clock_.Advance(1);
+  const std::string another = Begin();
+  EXPECT_EQ(Rows(ids[0], {Row("b")}).status.code(), ErrorCode::kBadParams);
+  EXPECT_EQ(Rows(another, {Row("b")}).taken, 1u);
+  EXPECT_TRUE(End(ids[1]).status.ok());
+  EXPECT_TRUE(Do(ImportBeginMutation{}, "imported").status.ok());
+  EXPECT_EQ(Do(ImportBeginMutation{}, "imported").status.code(), ErrorCode::kBusy);
+}
+
 TEST_F(StoreImportTest, RevokesThatItMustRememberAreBoundedAndNoneIsRefused) {
   std::string id;
   for (int i = 0; i < 100; ++i) id = Begin();  // each of them remembers all

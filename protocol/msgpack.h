@@ -84,6 +84,8 @@ class ValueScan {
   size_t size() const { return pos_; }
 
  private:
+  void SkipOneByteValues(std::string_view bytes, size_t bytes_max);
+
   size_t depth_max_;
   size_t pos_ = 0;     // all before it was looked at
   uint64_t owed_ = 1;  // values announced and not yet begun

@@ -18,10 +18,13 @@
 namespace tokend {
 namespace {
 
-// What a slice has: any of them is some 40 us.
-constexpr size_t kSliceLookups = 256;
-constexpr size_t kSliceBytes = 64 << 10;
-constexpr size_t kSliceChecks = 4096;
+// Requests with more are long.
+constexpr size_t kShortLookups = 256;
+constexpr size_t kShortBytes = (64 << 10) + kTokenBytesMax;
+// What a slice has: any of them is some 20 us.
+constexpr size_t kSliceLookups = 128;
+constexpr size_t kSliceBytes = 32 << 10;
+constexpr size_t kSliceChecks = 2048;
 // Of an answer that is to come, an element: room for them is made at once.
 constexpr size_t kVerdictBytes = 16;
 
@@ -44,7 +47,7 @@ class LongValidates::Request {
     Charge();
   }
   ~Request() {
-    WipeUpTo(bytes_.data() + bytes_.size());
+    if (!bytes_.empty()) WipeUpTo(bytes_.data() + bytes_.size());
     server_.buffered_bytes.fetch_sub(charged_bytes_, std::memory_order_relaxed);
   }
   Request(const Request&) = delete;
@@ -113,6 +116,8 @@ class LongValidates::Request {
   }
 
   bool Over(Loop& loop, const Status& status) {
+    loop.discards().Add(std::move(bytes_));
+    bytes_.clear();
     RpcConnection* connection = request_.Return(loop);
     if (connection == nullptr) return true;
     if (!status.ok()) {
@@ -169,10 +174,10 @@ int LongValidates::Open(uv_loop_t* loop) {
 }
 
 bool LongValidates::IsLong(std::string_view params, const RpcLimits& limits) {
-  if (params.size() > kSliceBytes + kTokenBytesMax) return true;
-  if (params.size() <= kSliceLookups) return false;
+  if (params.size() > kShortBytes) return true;
+  if (params.size() <= kShortLookups) return false;
   TokensCursor tokens(params);
-  return tokens.Open(limits).ok() && tokens.left() > kSliceLookups;
+  return tokens.Open(limits).ok() && tokens.left() > kShortLookups;
 }
 
 void LongValidates::Add(Call& call) {
@@ -182,6 +187,7 @@ void LongValidates::Add(Call& call) {
 }
 
 void LongValidates::RunSlice() {
+  if (loop_.turn() % 2 != 0) return;  // long messages are read in these
   std::unique_ptr<Request> request = std::move(requests_.front());
   requests_.pop_front();
   if (!request->Run(loop_)) requests_.push_back(std::move(request));

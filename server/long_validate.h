@@ -30,6 +30,7 @@ class LongValidates {
   int Open(uv_loop_t* loop);
   void Close() { idle_.Close(); }
 
+  bool empty() const { return requests_.empty(); }
   // Whether a request with these params, encoded, is to go through here.
   static bool IsLong(std::string_view params, const RpcLimits& limits);
   // Takes the params over from the connection, or a copy of them.

@@ -13,6 +13,7 @@
 #include "server/dispatcher.h"
 #include "server/http_connection.h"
 #include "server/rpc_connection.h"
+#include "server/wipe.h"
 #include "storage/thread_role.h"
 
 namespace tokend {
@@ -63,6 +64,7 @@ Loop::~Loop() {
   check_.Close();
   tick_.Close();
   long_validates_.Close();
+  discards_.Close();
   uv_run(&uv_, UV_RUN_DEFAULT);
   if (uv_loop_close(&uv_) == 0) return;
   uv_walk(
@@ -126,6 +128,7 @@ Status Loop::Start() {
         server_.tick_ms, server_.tick_ms);
   }
   if (rc == 0) rc = long_validates_.Open(&uv_);
+  if (rc == 0) rc = discards_.Open(&uv_);
   if (rc != 0) return UvStatus("event loop", rc);
   thread_ = std::thread([this] { Run(); });
   return Status::Ok();
@@ -192,7 +195,8 @@ void Loop::OnConnection(Listener& listener, int status) {
 }
 
 bool Loop::MayReadLong(uint64_t* round) {
-  if (long_read_ || *round == long_round_) {
+  // Not in the same turn as a slice of a long request.
+  if (long_read_ || *round == long_round_ || (!long_validates_.empty() && turn_ % 2 == 0)) {
     long_refused_ = true;
     return false;
   }
@@ -222,7 +226,7 @@ void Loop::TakeBuffer(std::string* buffer) {
 
 void Loop::GiveBuffer(std::string* buffer) {
   // It may hold a token that was issued: shown once, kept nowhere.
-  explicit_bzero(buffer->data(), buffer->size());
+  Wipe(buffer->data(), buffer->size());
   buffer->clear();
   // One so short that the string holds it itself is sent and stays.
   if (buffer->capacity() <= kNoBufferBytes) return;
@@ -328,6 +332,7 @@ void Loop::EndIfDrained() {
   prepare_.Close();
   check_.Close();
   long_validates_.Close();
+  discards_.Close();
 }
 
 }  // namespace tokend

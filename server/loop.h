@@ -26,6 +26,7 @@
 #include "server/completion.h"
 #include "server/context.h"
 #include "server/counters.h"
+#include "server/discard_queue.h"
 #include "server/long_validate.h"
 #include "server/stream.h"
 #include "server/uv_handle.h"
@@ -63,14 +64,16 @@ class Loop {
   LoopCounters& counters() { return counters_; }
   Dispatcher& dispatcher() { return *dispatcher_; }
   LongValidates& long_validates() { return long_validates_; }
+  DiscardQueue& discards() { return discards_; }
   // Which turn this is. A connection reads once in each, however much it has sent.
   uint64_t turn() const { return turn_; }
-  // Whether a connection in the middle of a long message may read: one a turn, and each once before
-  // any does so again. `round` is the connection's, 0 at first.
+  // Whether a connection in the middle of a long message, or that read much the last time, may
+  // read: one a turn, and each once before any does so again. `round` is the connection's, 0 at
+  // first.
   bool MayReadLong(uint64_t* round);
   // Where the next read goes, kReadBytes at most.
   char* read_space() { return read_buffer_.get() + read_kept_; }
-  static constexpr size_t kReadBytes = 64 << 10;
+  static constexpr size_t kReadBytes = 32 << 10;
   // What was read there has been handled. It holds tokens, and stays no longer than the validates
   // that were gathered from it. Runs what is gathered if that is enough: the connection may be
   // closed by then.
@@ -115,6 +118,7 @@ class Loop {
   // Loop thread only, once it runs.
   uv_loop_t uv_{};
   std::unique_ptr<Dispatcher> dispatcher_;
+  DiscardQueue discards_{server_.buffered_bytes};
   LongValidates long_validates_{*this};
   std::unique_ptr<char[]> read_buffer_;
   size_t read_kept_ = 0;  // bytes at its start that gathered validates may point into

@@ -1,7 +1,6 @@
 #include "server/rpc_connection.h"
 
 #include <fmt/format.h>
-#include <strings.h>
 
 #include <algorithm>
 #include <functional>
@@ -10,6 +9,7 @@
 #include "server/context.h"
 #include "server/dispatcher.h"
 #include "server/loop.h"
+#include "server/wipe.h"
 
 namespace tokend {
 namespace {
@@ -19,7 +19,10 @@ namespace {
 constexpr size_t kGatheredMax = 256;
 // A buffer for unfinished messages that grew larger than this is given back when it is empty.
 constexpr size_t kHeldBytesKept = 16 << 10;
-constexpr size_t kHeldBytesLong = 128 << 10;
+// One that has more of a message is read in turns with its like, and from the other on it gets room
+// for the rest at once.
+constexpr size_t kHeldBytesLong = Loop::kReadBytes;
+constexpr size_t kHeldBytesReserved = 128 << 10;
 constexpr size_t kHeldBytesAtOnce = 8 << 20;
 constexpr size_t kHeldGrowth = 8;
 
@@ -27,7 +30,7 @@ constexpr size_t kHeldGrowth = 8;
 
 RpcConnection::RpcConnection(Loop& loop, StreamRef ref) : Stream(loop, ref) {}
 
-RpcConnection::~RpcConnection() { explicit_bzero(held_.data(), held_.size()); }
+RpcConnection::~RpcConnection() { loop().discards().Add(std::move(held_)); }
 
 void RpcConnection::BeginGathered() {
   gathered_ = true;
@@ -39,7 +42,7 @@ void RpcConnection::Refuse(std::string_view why) {
   if (gathered_) loop().dispatcher().RunValidates();
   msgpack_io::Writer writer(&output());
   WriteProtocolError(why, &writer);
-  held_.clear();
+  loop().discards().Add(std::exchange(held_, std::string()));
   (void)SetInputBytes(0);  // less than before is never over the bound
   paused_ = false;
   CloseAfterFlush();
@@ -55,7 +58,7 @@ void RpcConnection::OnBytes(std::string_view bytes) {
     const size_t size = held_.size() + bytes.size();
     // To copy a message as it grows takes longer than all else about it, so one that is seen to be
     // long gets its room at once. Memory is not taken before it is written to.
-    if (size > held_.capacity() && size > kHeldBytesLong) {
+    if (size > held_.capacity() && size > kHeldBytesReserved) {
       const size_t longest = loop().server().limits.message_bytes_max + Loop::kReadBytes;
       held_.reserve(longest <= kHeldBytesAtOnce ? longest : std::min(longest, kHeldGrowth * size));
     }
@@ -85,12 +88,16 @@ void RpcConnection::HandleHeld() {
     CheckHeldBytes();
     return;
   }
-  // What moves away leaves no token behind it.
-  const size_t left = held_.size() - handled;
-  held_.replace(0, left, held_, handled, left);
-  explicit_bzero(held_.data() + left, handled);
-  held_.resize(left);
-  if (held_.empty() && held_.capacity() > kHeldBytesKept) held_ = std::string();
+  if (held_.capacity() > kHeldBytesKept && handled > 0) {
+    std::string left = held_.substr(handled);
+    loop().discards().Add(std::exchange(held_, std::move(left)));
+  } else {
+    // What moves away leaves no token behind it.
+    const size_t left = held_.size() - handled;
+    held_.replace(0, left, held_, handled, left);
+    Wipe(held_.data() + left, handled);
+    held_.resize(left);
+  }
   CheckHeldBytes();
 }
 

@@ -58,8 +58,9 @@ void Stream::OnAlloc(uv_handle_t* handle, size_t, uv_buf_t* buffer) {
   Stream& self = *static_cast<Stream*>(handle->data);
   // libuv would go on reading as long as the buffer is filled, 32 times, and others would wait.
   // With no buffer it leaves the rest for the next turn.
-  const bool may_read = self.read_turn_ != self.loop_.turn() &&
-                        (!self.IsInLongMessage() || self.loop_.MayReadLong(&self.long_round_));
+  const bool may_read =
+      self.read_turn_ != self.loop_.turn() &&
+      (!(self.reads_much_ || self.IsInLongMessage()) || self.loop_.MayReadLong(&self.long_round_));
   if (may_read) self.read_turn_ = self.loop_.turn();
   *buffer =
       may_read ? uv_buf_init(self.loop_.read_space(), Loop::kReadBytes) : uv_buf_init(nullptr, 0);
@@ -69,6 +70,7 @@ void Stream::OnRead(uv_stream_t* stream, ssize_t size, const uv_buf_t* buffer) {
   Stream& self = *static_cast<Stream*>(stream->data);
   if (size > 0) {
     self.active_ = true;
+    self.reads_much_ = static_cast<size_t>(size) >= Loop::kReadBytes / 2;
     self.loop_.counters().bytes_in.Add(static_cast<uint64_t>(size));
     if (self.open()) self.OnBytes({buffer->base, static_cast<size_t>(size)});
     self.loop_.ReadDone(static_cast<size_t>(size));
@@ -198,7 +200,7 @@ void Stream::Close() {
   if (state_ == State::kClosed) return;
   state_ = State::kClosed;
   reading_ = false;
-  output_.clear();
+  loop_.GiveBuffer(&output_);
   writing_bytes_ = 0;
   input_bytes_ = 0;
   (void)UpdateCharge();  // gives all back, so it cannot be over the bound by this

@@ -114,6 +114,7 @@ class Stream {
   bool counted_ = false;    // in the number of connections
   std::string output_;
   size_t writing_bytes_ = 0;       // in a write request that is under way; 0 = none is
+  bool reads_much_ = false;        // at its last read
   uint64_t read_turn_ = 0;         // turn of the loop in which it last read
   uint64_t long_round_ = 0;        // the same of Loop::MayReadLong()
   size_t writing_left_ = 0;        // of those, unsent at the last sweep

@@ -209,7 +209,7 @@ TEST_F(RpcBoundsTest, ALogLineOrTwoAreEnoughForFullBuffers) {
     }
   }
   EXPECT_TRUE(Eventually([&] { return Stats().at("connections") == 1; }));
-  EXPECT_EQ(Stats().at("buffered_bytes"), 0);
+  EXPECT_TRUE(Eventually([&] { return Stats().at("buffered_bytes") == 0; }));
   server_->Stop();
   const std::string log = Log();
   size_t lines = 0;
@@ -237,9 +237,8 @@ TEST_F(RpcBoundsTest, APeerThatNeverReadsIsClosedAfterAWhile) {
   });
   EXPECT_TRUE(EventuallyInTime(500, [&] { return Stats().at("timeouts_total") == 1; }));
   sender.join();
-  const Json stats = Stats();
-  EXPECT_EQ(stats.at("connections"), 1);
-  EXPECT_EQ(stats.at("buffered_bytes"), 0);
+  EXPECT_EQ(Stats().at("connections"), 1);
+  EXPECT_TRUE(Eventually([&] { return Stats().at("buffered_bytes") == 0; }));
 }
 
 TEST_F(RpcBoundsTest, AMessageThatIsNeverFinishedEndsItsConnection) {

@@ -74,7 +74,11 @@ class ClientSocket {
   // What has come, at least a byte; empty at the end of the stream.
   std::string Receive() {
     std::string bytes(65536, '\0');
-    const ssize_t size = recv(fd_.get(), bytes.data(), bytes.size(), 0);
+    ssize_t size = -1;
+    // With a time-out set, a signal interrupts it, whatever the handler was installed with.
+    do {
+      size = recv(fd_.get(), bytes.data(), bytes.size(), 0);
+    } while (size < 0 && errno == EINTR);
     if (size < 0 && errno == ECONNRESET) return {};
     if (size < 0) throw std::runtime_error(std::string("recv: ") + std::strerror(errno));
     bytes.resize(static_cast<size_t>(size));

@@ -24,7 +24,7 @@ class PiecewiseFile : public rocksdb::WritableFileWrapper {
   rocksdb::Status PositionedAppend(const rocksdb::Slice& data, uint64_t offset) override {
     for (size_t at = 0; at < data.size(); at += kPieceBytes) {
       const rocksdb::Slice piece(data.data() + at, std::min(kPieceBytes, data.size() - at));
-      const rocksdb::Status status = file_->PositionedAppend(piece, offset + at);
+      rocksdb::Status status = file_->PositionedAppend(piece, offset + at);
       if (!status.ok()) return status;
     }
     return rocksdb::Status::OK();

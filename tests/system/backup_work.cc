@@ -76,7 +76,7 @@ client::Result<client::BackupInfo> BackupWork::MakeOne(client::Client* client, L
   under_way_ = std::move(ledger);
   auto backup = client->Backup();
   if (!backup) return backup;
-  last_answered_ = backup->id;
+  latest_ = backup->id;
   ledgers_.insert_or_assign(backup->id, std::move(*under_way_));
   under_way_.reset();
   answered_total_.fetch_add(1, std::memory_order_relaxed);
@@ -99,8 +99,8 @@ void BackupWork::VerifyAll(const Written& written) {
     }
   }
   std::sort(ids.begin(), ids.end());
-  if (last_answered_ != 0 && !std::binary_search(ids.begin(), ids.end(), last_answered_)) {
-    failures_.Add("backup " + std::to_string(last_answered_) + " was answered and is gone");
+  if (latest_ != 0 && !std::binary_search(ids.begin(), ids.end(), latest_)) {
+    failures_.Add("backup " + std::to_string(latest_) + " was whole and is gone");
   }
   std::erase_if(ledgers_, [&](const auto& entry) {
     return !std::binary_search(ids.begin(), ids.end(), entry.first);
@@ -112,6 +112,7 @@ void BackupWork::VerifyAll(const Written& written) {
       failures_.Add("backup " + std::to_string(id) + " is listed and not whole");
     }
   }
+  if (!ids.empty()) latest_ = ids.back();
   under_way_.reset();
 }
 

@@ -68,7 +68,8 @@ class BackupWork {
   Failures& failures_;
   std::map<uint64_t, Ledger> ledgers_;  // by backup: as it was asked for
   std::optional<Ledger> under_way_;     // of the one that is not answered yet
-  uint64_t last_answered_ = 0;
+  // Answered, or found whole after a crash. Of the two that are kept it is one at least.
+  uint64_t latest_ = 0;
   std::atomic<uint64_t> answered_total_{0};
 };
 

@@ -71,8 +71,6 @@ void HandleValidateMany(Call& call) {
     return;
   }
   TokensParams& params = call.dispatcher.tokens_params();
-  params.tokens.clear();
-  params.namespace_name = kDefaultNamespace;
   if (Status status = DecodeTokens(call.params, server.limits, &params); !status.ok()) {
     call.connection.AnswerError(call.tag, status);
     return;

@@ -23,13 +23,11 @@ Status Cannot(const std::string& doing, const std::string& directory,
   return {ErrorCode::kInternal, "cannot " + doing + " " + directory + ": " + status.ToString()};
 }
 
-// What is read and written in one system call: a thread that has to answer may have to wait for its
-// end. RocksDB takes as much as a refill of the limiter gives, and would by itself take 5 MiB.
-constexpr uint64_t kPieceBytes = 128 << 10;
+// RocksDB copies as much at a time as a refill of the limiter gives; 5 MiB where there is none.
 constexpr uint64_t kRefillPeriodUsMax = 100'000;
 
 int64_t RefillPeriodUs(uint64_t bytes_per_second) {
-  const uint64_t us = kPieceBytes * 1'000'000 / bytes_per_second;
+  const uint64_t us = uint64_t{kBackupPieceBytes} * 1'000'000 / bytes_per_second;
   return static_cast<int64_t>(std::clamp<uint64_t>(us, 1, kRefillPeriodUsMax));
 }
 

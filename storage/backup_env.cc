@@ -8,8 +8,6 @@
 namespace tokend {
 namespace {
 
-// Of a system call: some 30 us. A multiple of every file system's block.
-constexpr size_t kPieceBytes = 128 << 10;
 // Files get their room in such steps, not with each piece.
 constexpr size_t kAllocatedBytes = 4 << 20;
 
@@ -22,8 +20,8 @@ class PiecewiseFile : public rocksdb::WritableFileWrapper {
 
   // What RocksDB calls where it writes past the cache.
   rocksdb::Status PositionedAppend(const rocksdb::Slice& data, uint64_t offset) override {
-    for (size_t at = 0; at < data.size(); at += kPieceBytes) {
-      const rocksdb::Slice piece(data.data() + at, std::min(kPieceBytes, data.size() - at));
+    for (size_t at = 0; at < data.size(); at += kBackupPieceBytes) {
+      const rocksdb::Slice piece(data.data() + at, std::min(kBackupPieceBytes, data.size() - at));
       rocksdb::Status status = file_->PositionedAppend(piece, offset + at);
       if (!status.ok()) return status;
     }

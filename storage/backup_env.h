@@ -6,7 +6,13 @@
 
 #include <rocksdb/env.h>
 
+#include <cstddef>
+
 namespace tokend {
+
+// What is read and written in one system call: some 30 us, for which a thread that has to answer
+// may have to wait. A multiple of every file system's block.
+inline constexpr size_t kBackupPieceBytes = 128 << 10;
 
 // Lives as long as the process. Thread-safe.
 rocksdb::Env* BackupEnv();

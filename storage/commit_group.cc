@@ -117,7 +117,7 @@ Status CommitGroup::FindById(NamespaceId ns, const TokenId& id, Token** token) {
 void CommitGroup::WorkInCutoff(Token* token) {
   if (!token->now) return;
   const auto cutoff = parts_.cutoffs->Hitting(token->name.ns, *token->now);
-  if (cutoff) End(token, std::string(*token->now->record.owner), *cutoff);
+  if (cutoff) End(token, *token->now->record.owner, *cutoff);
 }
 
 void CommitGroup::End(Token* token, const std::string& owner, const OwnerCutoffs::Cutoff& cutoff) {

@@ -125,7 +125,7 @@ PutResult TokenShard::PutNew(const PutRequest& request) {
     FreeSlots({.first = id, .last = id, .count = 1});
     return PutResult::kMemoryLimit;
   }
-  const bool denied = request.denied_by_queue != nullptr && (*request.denied_by_queue)();
+  const bool denied = request.IsDeniedByQueue();
   const SlotState state = SlotState::Live(entry.expires_at_ms, entry.revoked, denied);
   if (!Publish(id, request.hash, request.key, entry.namespace_id,
                {.state = state, .owner = *owner, .scopes = *scopes})) {
@@ -224,13 +224,12 @@ PutResult TokenShard::PutOver(uint32_t id, const PutRequest& request) {
 
   bool denied;
   if (reset) {
-    denied = request.denied_by_queue != nullptr && (*request.denied_by_queue)();
+    denied = request.IsDeniedByQueue();
   } else {
     // Leaving an owner that was cut off does not bring a token back. The queue is asked in any
     // case: it notes what it denies.
-    const bool queued =
-        !keep_owner && request.denied_by_queue != nullptr && (*request.denied_by_queue)();
-    denied = old.state.denied() || queued || (cut_off && !keep_owner);
+    const bool left_denied = !keep_owner && (request.IsDeniedByQueue() || cut_off);
+    denied = old.state.denied() || left_denied;
   }
   const SlotState state = SlotState::Live(entry.expires_at_ms, entry.revoked, denied);
   slot.Write({.state = state, .owner = *owner, .scopes = *scopes});

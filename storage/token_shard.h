@@ -75,6 +75,8 @@ class TokenShard {
     std::optional<std::string_view> owner_encoded;
     PutMode mode = PutMode::kReset;
     const std::function<bool()>* denied_by_queue = nullptr;
+
+    bool IsDeniedByQueue() const { return denied_by_queue != nullptr && (*denied_by_queue)(); }
   };
   // One of many entries that are put together, with what was worked out before.
   struct Arrival {

@@ -1,8 +1,13 @@
 #include "storage/loader.h"
 
+#include <rocksdb/perf_level.h>
+
+#include <cstring>
 #include <memory>
+#include <memory_resource>
 #include <utility>
 
+#include "protocol/msgpack.h"
 #include "storage/byte_codec.h"
 #include "storage/crash_point.h"
 #include "storage/rows.h"
@@ -12,8 +17,10 @@ namespace tokend {
 namespace {
 
 // Enough ranges for threads to finish together, few enough that empty ones cost nothing.
-constexpr uint64_t kRangesEach = 64;
+constexpr uint64_t kRangesEach = 32;
 static_assert(256 % kRangesEach == 0);
+// About what a range has in one file: reading past its end is for nothing.
+constexpr size_t kReadaheadBytes = 1 << 20;
 
 constexpr uint64_t kReservedPercent = 95;
 
@@ -24,45 +31,51 @@ constexpr size_t kBatch = 2048;
 
 }  // namespace
 
-// Records on their way into the table. Kept as they are decoded, strings with their memory.
+// Records on their way into the table: of each only what memory holds.
 class Loader::Batch {
  public:
-  explicit Batch(const StoreParts& parts)
-      : parts_(parts), records_(kBatch), names_(kBatch), scopes_encoded_(kBatch) {
+  explicit Batch(const StoreParts& parts) : parts_(parts), first_block_(kBlockBytes) {
     entries_.reserve(kBatch);
+    inserted_sequences_.reserve(kBatch);
   }
 
   // Requires !full(). False where the record is damaged.
   bool Add(std::string_view row_key, std::string_view row_value) {
-    StoredRecord* const stored = &records_[size_];
-    if (!DecodeStoredRecord(row_value, stored)) return false;
-    names_[size_] = ParseTokenRowKey(row_key);
-    stored->record.key = names_[size_].key;
-    ++size_;
+    StoredRecordView stored;
+    if (!DecodeStoredRecord(row_value, &stored)) return false;
+    if (read_++ == 0) now_ms_ = parts_.clock->NowMs();
+    if (stored.expires_at_ms <= now_ms_) {
+      // Would only be dropped again. Reclaimable or not, a clock set back finds it on disk.
+      parts_.table->NoteDropped(stored.expires_at_ms);
+      return true;
+    }
+    const TokenRowName name = ParseTokenRowKey(row_key);
+    TokenEntry entry;
+    entry.namespace_id = name.ns;
+    entry.key = name.key;
+    entry.expires_at_ms = stored.expires_at_ms;
+    if (stored.owner) entry.owner = Keep(*stored.owner);
+    scopes_encoded_.clear();
+    msgpack_io::Writer writer(&scopes_encoded_);
+    writer.ArrayHeader(static_cast<uint32_t>(stored.scope_count));
+    stored.ForEachScope([&](std::string_view scope) { writer.Str(scope); });
+    entry.scopes_encoded = Keep(scopes_encoded_);
+    entry.revoked = stored.revoked;
+    entries_.push_back(entry);
+    inserted_sequences_.push_back(stored.inserted_sequence);
     return true;
   }
-  bool full() const { return size_ == kBatch; }
-  size_t size() const { return size_; }
+  bool full() const { return read_ == kBatch; }
+  size_t read() const { return read_; }
 
   // Leaves it empty. Adds to *put how many are in memory now.
   Status Put(uint64_t* put) {
-    const uint64_t now_ms = parts_.clock->NowMs();
-    entries_.clear();
-    numbers_.clear();
-    for (size_t i = 0; i < size_; ++i) {
-      const uint64_t expires_at_ms = records_[i].record.expires_at_ms;
-      if (expires_at_ms <= now_ms) {
-        // Would only be dropped again. Reclaimable or not, a clock set back finds it on disk.
-        parts_.table->NoteDropped(expires_at_ms);
-        continue;
-      }
-      entries_.push_back(MakeTokenEntry(names_[i].ns, records_[i], &scopes_encoded_[i]));
-      numbers_.push_back(i);
-    }
-    size_ = 0;
     *put += entries_.size();
-    const PutResult result =
-        parts_.table->PutMany(entries_, [&](size_t i) { return IsDenied(numbers_[i]); });
+    const PutResult result = parts_.table->PutMany(entries_, [&](size_t i) { return IsDenied(i); });
+    read_ = 0;
+    entries_.clear();
+    inserted_sequences_.clear();
+    bytes_.release();
     if (result == PutResult::kPut) return {};
     return {ErrorCode::kMemoryLimit,
             "the tokens on disk do not fit below the memory limit; raise memory_bytes_max or "
@@ -70,22 +83,36 @@ class Loader::Batch {
   }
 
  private:
+  // Owners and scopes of a batch, most often; what is more comes from the heap.
+  static constexpr size_t kBlockBytes = kBatch * 64;
+
+  std::string_view Keep(std::string_view bytes) {
+    char* const copy = static_cast<char*>(bytes_.allocate(bytes.size(), 1));
+    std::memcpy(copy, bytes.data(), bytes.size());
+    return {copy, bytes.size()};
+  }
   bool IsDenied(size_t i) const {
-    // Most often there is none of either, and the record need not be fetched.
+    // Most often there is none of either, and the entry need not be fetched.
     if (parts_.cutoffs->empty() && parts_.denials->empty()) return false;
-    const std::optional<std::string>& owner = records_[i].record.owner;
-    return parts_.cutoffs->Hitting(names_[i].ns, records_[i]).has_value() ||
-           parts_.denials->Hits(names_[i].ns, names_[i].key, owner ? &*owner : nullptr,
+    const TokenEntry& entry = entries_[i];
+    std::optional<std::string> owner;
+    if (entry.owner) owner = *entry.owner;
+    if (owner && !entry.revoked &&
+        parts_.cutoffs->Hitting(entry.namespace_id, *owner, inserted_sequences_[i])) {
+      return true;
+    }
+    return parts_.denials->Hits(entry.namespace_id, entry.key, owner ? &*owner : nullptr,
                                 /*ticket=*/0);
   }
 
   const StoreParts& parts_;
-  std::vector<StoredRecord> records_;
-  std::vector<TokenRowName> names_;
-  std::vector<std::string> scopes_encoded_;
-  size_t size_ = 0;
+  size_t read_ = 0;
+  uint64_t now_ms_ = 0;  // when its first was read
+  std::vector<char> first_block_;
+  std::pmr::monotonic_buffer_resource bytes_{first_block_.data(), first_block_.size()};
   std::vector<TokenEntry> entries_;
-  std::vector<size_t> numbers_;  // in records_, of each entry
+  std::vector<uint64_t> inserted_sequences_;  // of each entry
+  std::string scopes_encoded_;
 };
 
 Loader::Loader(const StoreParts& parts, size_t threads, std::function<void()> progress,
@@ -126,6 +153,8 @@ void Loader::Start() {
 
 void Loader::Run() {
   BeginThread("loader", ThreadRole::kServing);
+  // Nobody asks for what RocksDB counts for each step of each thread.
+  rocksdb::SetPerfLevel(rocksdb::PerfLevel::kDisable);
   Batch batch(parts_);
   while (!stopping_.load(std::memory_order_relaxed)) {
     const size_t index = next_range_.fetch_add(1, std::memory_order_relaxed);
@@ -167,7 +196,7 @@ Status Loader::LoadRange(const Range& range, Batch* batch, uint64_t* put) {
   const rocksdb::Slice end(range.end);
   rocksdb::ReadOptions options;
   options.iterate_upper_bound = &end;
-  options.readahead_size = 2 << 20;
+  options.readahead_size = kReadaheadBytes;
   options.fill_cache = false;
   Database* database = parts_.database;
   const std::unique_ptr<rocksdb::Iterator> it(
@@ -181,10 +210,10 @@ Status Loader::LoadRange(const Range& range, Batch* batch, uint64_t* put) {
     TOKEND_CRASH_POINT("load.row");
     if (!batch->full()) continue;
     if (stopping_.load(std::memory_order_relaxed)) return {};
-    Count(batch->size());
+    Count(batch->read());
     if (Status status = batch->Put(put); !status.ok()) return status;
   }
-  Count(batch->size());
+  Count(batch->read());
   if (Status status = batch->Put(put); !status.ok()) return status;
   return FromRocksDb(it->status(), "cannot read the tokens");
 }

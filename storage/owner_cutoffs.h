@@ -65,12 +65,17 @@ class OwnerCutoffs {
   // The earliest cut-off that hits this record, which does not say so yet.
   std::optional<Cutoff> Hitting(NamespaceId ns, const StoredRecord& stored) const {
     if (stored.record.revoked || !stored.record.owner) return std::nullopt;
+    return Hitting(ns, *stored.record.owner, stored.inserted_sequence);
+  }
+  // The same of one that is not revoked.
+  std::optional<Cutoff> Hitting(NamespaceId ns, const std::string& owner,
+                                uint64_t inserted_sequence) const {
     if (empty()) return std::nullopt;
     const std::lock_guard lock(mutex_);
-    const auto it = cutoffs_.find({ns, *stored.record.owner});
+    const auto it = cutoffs_.find({ns, owner});
     if (it == cutoffs_.end()) return std::nullopt;
     for (const Cutoff& cutoff : it->second) {
-      if (stored.inserted_sequence < cutoff.sequence) return cutoff;
+      if (inserted_sequence < cutoff.sequence) return cutoff;
     }
     return std::nullopt;
   }

@@ -53,41 +53,57 @@ void EncodeStoredRecord(const StoredRecord& stored, std::string* out) {
   if (flags & kHasAttributes) PutBytes(r.attributes, out);
 }
 
-bool DecodeStoredRecord(std::string_view bytes, StoredRecord* stored) {
+bool DecodeStoredRecord(std::string_view bytes, StoredRecordView* stored) {
   ByteReader in(bytes);
-  Record& r = stored->record;
   uint8_t version = 0;
   uint8_t flags = 0;
   if (!in.Byte(&version) || version != kStoredRecordVersion || !in.Byte(&flags)) return false;
-  r.expires_at_ms = kNever;
-  stored->written_expired_at_ms = 0;
-  if ((flags & kExpires) && !in.BigEndian(8, &r.expires_at_ms)) return false;
-  if ((flags & kKeptFrom) && !in.BigEndian(8, &stored->written_expired_at_ms)) return false;
-  in.Varint(&r.created_at_ms);
-  in.Varint(&r.updated_at_ms);
-  in.Varint(&r.generation);
+  *stored = {};
+  stored->expires_at_ms = kNever;
+  if (flags & kExpires) in.BigEndian(8, &stored->expires_at_ms);
+  if (flags & kKeptFrom) in.BigEndian(8, &stored->written_expired_at_ms);
+  in.Varint(&stored->created_at_ms);
+  in.Varint(&stored->updated_at_ms);
+  in.Varint(&stored->generation);
   in.Varint(&stored->inserted_sequence);
   in.Varint(&stored->sequence);
-  r.revoked = (flags & kRevokedFlag) != 0;
-  r.owner.reset();
-  r.name.reset();
-  r.source_id.clear();
-  r.scopes.clear();
-  r.attributes.clear();
-  if (flags & kHasOwner) in.String(&r.owner.emplace());
-  if (flags & kHasName) in.String(&r.name.emplace());
-  if (flags & kHasSourceId) in.String(&r.source_id);
+  stored->revoked = (flags & kRevokedFlag) != 0;
+  if (flags & kHasOwner) in.Bytes(&stored->owner.emplace());
+  if (flags & kHasName) in.Bytes(&stored->name.emplace());
+  if (flags & kHasSourceId) in.Bytes(&stored->source_id);
   if (flags & kHasScopes) {
-    uint64_t count = 0;
-    // Each scope takes a byte at least, so a count that cannot be is found before it is believed.
-    if (!in.Varint(&count) || count > in.rest().size()) return false;
-    r.scopes.resize(count);
-    for (std::string& scope : r.scopes) {
-      if (!in.String(&scope)) return false;
+    in.Varint(&stored->scope_count);
+    const std::string_view from = in.rest();
+    std::string_view scope;
+    for (uint64_t i = 0; i < stored->scope_count; ++i) {
+      if (!in.Bytes(&scope)) return false;
     }
+    stored->scopes = from.substr(0, from.size() - in.rest().size());
   }
-  if (flags & kHasAttributes) in.String(&r.attributes);
+  if (flags & kHasAttributes) in.Bytes(&stored->attributes);
   return in.Done();
+}
+
+bool DecodeStoredRecord(std::string_view bytes, StoredRecord* stored) {
+  StoredRecordView view;
+  if (!DecodeStoredRecord(bytes, &view)) return false;
+  stored->inserted_sequence = view.inserted_sequence;
+  stored->sequence = view.sequence;
+  stored->written_expired_at_ms = view.written_expired_at_ms;
+  Record& r = stored->record;
+  r.expires_at_ms = view.expires_at_ms;
+  r.created_at_ms = view.created_at_ms;
+  r.updated_at_ms = view.updated_at_ms;
+  r.generation = view.generation;
+  r.revoked = view.revoked;
+  r.owner = view.owner;
+  r.name = view.name;
+  r.source_id = view.source_id;
+  r.scopes.clear();
+  r.scopes.reserve(view.scope_count);
+  view.ForEachScope([&](std::string_view scope) { r.scopes.emplace_back(scope); });
+  r.attributes = view.attributes;
+  return true;
 }
 
 std::optional<uint64_t> StoredRecordKeptFrom(std::string_view bytes) {

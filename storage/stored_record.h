@@ -16,6 +16,7 @@
 #include <string_view>
 
 #include "protocol/record.h"
+#include "storage/byte_codec.h"
 
 namespace tokend {
 
@@ -39,9 +40,35 @@ struct StoredRecord {
   }
 };
 
+// An encoded record, as views into its bytes.
+struct StoredRecordView {
+  uint64_t expires_at_ms = 0;
+  uint64_t written_expired_at_ms = 0;
+  uint64_t created_at_ms = 0;
+  uint64_t updated_at_ms = 0;
+  uint64_t generation = 0;
+  uint64_t inserted_sequence = 0;
+  uint64_t sequence = 0;
+  bool revoked = false;
+  std::optional<std::string_view> owner;
+  std::optional<std::string_view> name;
+  std::string_view source_id;
+  std::string_view attributes;
+  uint64_t scope_count = 0;
+
+  template <typename Take>
+  void ForEachScope(const Take& take) const {
+    ByteReader in(scopes);
+    std::string_view scope;
+    while (in.Bytes(&scope)) take(scope);
+  }
+  std::string_view scopes;  // one after the other, each with its length
+};
+
 void EncodeStoredRecord(const StoredRecord& stored, std::string* out);
-// false where the bytes are not a record of a version that we know. Leaves key, namespace and usage
-// alone.
+// false where the bytes are not a record of a version that we know.
+bool DecodeStoredRecord(std::string_view bytes, StoredRecordView* stored);
+// Leaves key, namespace and usage alone.
 bool DecodeStoredRecord(std::string_view bytes, StoredRecord* stored);
 // KeptFromMs() of an encoded record, cheaply; nullopt as above.
 std::optional<uint64_t> StoredRecordKeptFrom(std::string_view bytes);

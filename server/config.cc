@@ -63,7 +63,7 @@ constexpr auto kSettings = std::to_array<Setting>({
      "Unfinished messages and untaken answers of all connections; beyond, the connection that "
      "asks for more is closed"},
     {"http_header_bytes_max", &Config::http_header_bytes_max, 1024, kMiB, "",
-     "Longest request line, and longest header fields, of an HTTP request"},
+     "Longest header of an HTTP request: its request line and its fields"},
 
     {"query_threads", &Config::query_threads, 1, 64, "",
      "Threads for get, list, count and stats, which may read the disk"},

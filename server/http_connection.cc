@@ -23,6 +23,7 @@ constexpr unsigned kRetryAfterSeconds = 1;
 
 struct HttpConnection::Parser {
   http::request_parser<http::string_body> request;
+  size_t header_bytes = 0;  // so far, with the request line
 };
 
 struct HttpConnection::Response {
@@ -63,21 +64,26 @@ void HttpConnection::HandleHeld() {
     }
     if (parser_ == nullptr) {
       parser_ = std::make_unique<Parser>();
+      // Its own limit counts less where a header comes in parts.
       parser_->request.header_limit(static_cast<uint32_t>(config.http_header_bytes_max));
       parser_->request.body_limit(kBodyBytesMax);
-      parser_->request.eager(true);
       request_since_ms_ = loop().server().clock.SteadyMs();
     }
     boost::beast::error_code error;
-    pos += parser_->request.put(boost::asio::const_buffer(held_.data() + pos, held_.size() - pos),
-                                error);
-    if (error == http::error::need_more) break;
-    if (error == http::error::header_limit) {
+    const bool in_header = !parser_->request.is_header_done();
+    const size_t taken = parser_->request.put(
+        boost::asio::const_buffer(held_.data() + pos, held_.size() - pos), error);
+    pos += taken;
+    if (in_header) parser_->header_bytes += taken;
+    const size_t header_bytes =
+        parser_->header_bytes + (parser_->request.is_header_done() ? 0 : held_.size() - pos);
+    if (error == http::error::header_limit || header_bytes > config.http_header_bytes_max) {
       End({.status = 431,
            .reason = "Request Header Fields Too Large",
            .body = "the request's header is too long\n"});
       return;
     }
+    if (error == http::error::need_more) break;
     if (error == http::error::body_limit) {
       End({.status = 413,
            .reason = "Content Too Large",

@@ -129,24 +129,31 @@ TEST_F(HttpTest, LongHeadersAndBodiesAreRefused) {
 }
 
 TEST_F(HttpTest, HeadersAndBodiesUpToTheLimitAreTaken) {
-  // The request line and the fields are counted each for itself.
-  const std::string line = "GET /livez HTTP/1.1\r\n";
   const auto fields_of = [&](size_t bytes) {
-    const size_t around = Get("/livez", "X-Long: \r\n").size() - line.size();
+    const size_t around = Get("/livez", "X-Long: \r\n").size();
     return Get("/livez", "X-Long: " + std::string(bytes - around, 'x') + "\r\n");
   };
   const auto line_of = [](size_t bytes) {
-    const size_t around = std::string("GET /livez? HTTP/1.1\r\n").size();
+    const size_t around = Get("/livez?").size();
     return Get("/livez?" + std::string(bytes - around, 'x'));
   };
   const size_t header_max = config_.http_header_bytes_max;
-  ASSERT_EQ(fields_of(header_max).size(), line.size() + header_max);
+  ASSERT_EQ(fields_of(header_max).size(), header_max);
   for (const auto& header : {fields_of(header_max - 1), fields_of(header_max),
                              line_of(header_max - 1), line_of(header_max)}) {
     EXPECT_THAT(Ask(header), StartsWith("HTTP/1.1 200 "));
   }
   EXPECT_THAT(Ask(fields_of(header_max + 1)), StartsWith("HTTP/1.1 431 "));
   EXPECT_THAT(Ask(line_of(header_max + 1)), StartsWith("HTTP/1.1 431 "));
+  // Wherever it is cut.
+  for (const size_t cut : {size_t{30}, size_t{100}, header_max - 2, header_max}) {
+    ClientSocket socket = ConnectHttp();
+    const std::string header = fields_of(header_max + 1);
+    socket.Send(header.substr(0, cut));
+    Ask(Get("/livez"));  // for the first part to be read
+    socket.Send(header.substr(cut));
+    EXPECT_THAT(ReadAll(socket), StartsWith("HTTP/1.1 431 ")) << cut;
+  }
   const auto body_of = [](size_t bytes) {
     return "POST /livez HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(bytes) +
            "\r\n\r\n" + std::string(bytes, 'x');

@@ -45,42 +45,50 @@ std::string_view DigestedPart(DigestScheme scheme, std::string_view token) {
 
 // A fetched algorithm and a context that is used again: OpenSSL 3 looks the algorithm up and
 // allocates in each one-shot call, which takes several times as long as the digest itself.
-struct Digester::State {
-  State() : md(EVP_MD_fetch(nullptr, "SHA256", nullptr)), context(EVP_MD_CTX_new()) {
+struct OpenSslSha256 {
+  OpenSslSha256() : md(EVP_MD_fetch(nullptr, "SHA256", nullptr)), context(EVP_MD_CTX_new()) {
     if (md == nullptr || context == nullptr) {
       Free();
       throw std::runtime_error("OpenSSL has no SHA-256");
     }
   }
-  ~State() { Free(); }
-  State(const State&) = delete;
-  State& operator=(const State&) = delete;
+  ~OpenSslSha256() { Free(); }
+  OpenSslSha256(const OpenSslSha256&) = delete;
+  OpenSslSha256& operator=(const OpenSslSha256&) = delete;
 
   void Free() {
     EVP_MD_CTX_free(context);
     EVP_MD_free(md);
   }
 
+  // A digest that failed must never become a key that all such tokens share.
+  static void Check(int result) {
+    if (result != 1) throw std::runtime_error("SHA-256 failed");
+  }
+  void Begin() { Check(EVP_DigestInit_ex2(context, md, nullptr)); }
+  void Add(std::string_view part) { Check(EVP_DigestUpdate(context, part.data(), part.size())); }
+  TokenKey Finish() {
+    TokenKey key;
+    Check(EVP_DigestFinal_ex(context, key.bytes.data(), nullptr));
+    return key;
+  }
+
   EVP_MD* md;
   EVP_MD_CTX* context;
 };
 
-Digester::Digester() : state_(std::make_unique<State>()) {}
+Digester::Digester() : openssl_(std::make_unique<OpenSslSha256>()) {}
 Digester::~Digester() = default;
 
 TokenKey Digester::Sha256(std::string_view part) {
-  TokenKey key;
   if (HasSha256Ni()) {
+    TokenKey key;
     Sha256Ni(part, &key);
     return key;
   }
-  // A digest that failed must never become a key that all such tokens share.
-  if (EVP_DigestInit_ex2(state_->context, state_->md, nullptr) != 1 ||
-      EVP_DigestUpdate(state_->context, part.data(), part.size()) != 1 ||
-      EVP_DigestFinal_ex(state_->context, key.bytes.data(), nullptr) != 1) {
-    throw std::runtime_error("SHA-256 failed");
-  }
-  return key;
+  openssl_->Begin();
+  openssl_->Add(part);
+  return openssl_->Finish();
 }
 
 void Digester::Sha256Pair(std::string_view part_a, std::string_view part_b, TokenKey* key_a,
@@ -91,6 +99,19 @@ void Digester::Sha256Pair(std::string_view part_a, std::string_view part_b, Toke
     *key_a = Sha256(part_a);
     *key_b = Sha256(part_b);
   }
+}
+
+PartwiseSha256::PartwiseSha256() : openssl_(std::make_unique<OpenSslSha256>()) {
+  openssl_->Begin();
+}
+PartwiseSha256::~PartwiseSha256() = default;
+
+void PartwiseSha256::Add(std::string_view part) { openssl_->Add(part); }
+
+TokenKey PartwiseSha256::Finish() {
+  const TokenKey key = openssl_->Finish();
+  openssl_->Begin();
+  return key;
 }
 
 }  // namespace tokend

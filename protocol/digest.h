@@ -22,6 +22,8 @@ std::optional<DigestScheme> ParseDigestScheme(std::string_view name);
 // The part of a token that its scheme digests.
 std::string_view DigestedPart(DigestScheme scheme, std::string_view token);
 
+struct OpenSslSha256;
+
 // Computes keys. Not thread-safe: one for each thread, kept, since making one is the expensive
 // part.
 class Digester {
@@ -40,8 +42,23 @@ class Digester {
                   TokenKey* key_b);
 
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  std::unique_ptr<OpenSslSha256> openssl_;
+};
+
+// SHA-256 of what is given part by part, for who cannot take all of it at once. Not thread-safe.
+class PartwiseSha256 {
+ public:
+  PartwiseSha256();
+  ~PartwiseSha256();
+  PartwiseSha256(const PartwiseSha256&) = delete;
+  PartwiseSha256& operator=(const PartwiseSha256&) = delete;
+
+  void Add(std::string_view part);
+  // Of all parts since the last time.
+  TokenKey Finish();
+
+ private:
+  std::unique_ptr<OpenSslSha256> openssl_;
 };
 
 }  // namespace tokend

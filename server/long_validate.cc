@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "protocol/digest.h"
 #include "protocol/tokens_cursor.h"
 #include "server/answers.h"
 #include "server/context.h"
@@ -21,10 +23,11 @@ namespace {
 // Requests with more are long.
 constexpr size_t kShortLookups = 256;
 constexpr size_t kShortBytes = (64 << 10) + kTokenBytesMax;
-// What a slice has: any of them is some 20 us.
-constexpr size_t kSliceLookups = 128;
-constexpr size_t kSliceBytes = 32 << 10;
-constexpr size_t kSliceChecks = 2048;
+// A slice is pieces until its time is over. What a piece has: any of them is 5 to 10 us.
+constexpr uint64_t kSliceNs = 12'000;
+constexpr size_t kPieceLookups = 32;
+constexpr size_t kPieceBytes = 8 << 10;
+constexpr size_t kPieceChecks = 512;
 // Of an answer that is to come, an element: room for them is made at once.
 constexpr size_t kVerdictBytes = 16;
 
@@ -53,9 +56,9 @@ class LongValidates::Request {
   Request(const Request&) = delete;
   Request& operator=(const Request&) = delete;
 
-  // Does a slice of it. True if that was the last one and the answer is in its connection's output,
+  // Does a piece of it. True if that was the last one and the answer is in its connection's output,
   // or there is nobody to be answered any more.
-  bool Run(Loop& loop) {
+  bool RunPiece(Loop& loop) {
     RpcConnection* connection = loop.FindRpc(connection_);
     if (connection == nullptr || !connection->takes_answers()) return Over(loop, Status::Ok());
     if (!error_.ok()) return Over(loop, error_);
@@ -70,7 +73,7 @@ class LongValidates::Request {
                                            "most; ask for less at a time",
                                            server_.limits.message_bytes_max)));
     }
-    if (tokens_.left() == 0) return Over(loop, Status::Ok());
+    if (tokens_.left() == 0 && long_part_.empty()) return Over(loop, Status::Ok());
     Charge();
     return false;
   }
@@ -78,7 +81,7 @@ class LongValidates::Request {
  private:
   Status Check(Dispatcher& dispatcher) {
     TokenRef token;
-    for (size_t i = 0; i < kSliceChecks && tokens_.left() > 0; ++i) {
+    for (size_t i = 0; i < kPieceChecks && tokens_.left() > 0; ++i) {
       if (Status status = tokens_.Next(&token); !status.ok()) return status;
     }
     if (tokens_.left() > 0) return Status::Ok();
@@ -96,14 +99,13 @@ class LongValidates::Request {
   void LookUp(Loop& loop) {
     Dispatcher& dispatcher = loop.dispatcher();
     lookups_.clear();
-    const size_t begin = tokens_.position();
-    TokenRef token;
-    while (tokens_.left() > 0 && lookups_.size() < kSliceLookups &&
-           tokens_.position() - begin < kSliceBytes) {
-      error_ = tokens_.Next(&token);  // that was checked
-      Lookup& lookup = lookups_.emplace_back();
-      lookup.namespace_id = space_.id;
-      lookup.key = dispatcher.KeyOf(token, space_.scheme);
+    if (long_part_.empty()) {
+      GatherLookups(dispatcher);
+    } else {
+      const std::string_view part = long_part_.substr(0, kPieceBytes);
+      long_digest_->Add(part);
+      long_part_.remove_prefix(part.size());
+      if (long_part_.empty()) AddLookup(long_digest_->Finish());
     }
     // Where the clock was set back since it began, some may be kUnavailable. So they are answered.
     dispatcher.reader().Find(lookups_, server_.clock.NowMs());
@@ -112,7 +114,31 @@ class LongValidates::Request {
       WriteVerdict(lookup, &writer_);
     }
     dispatcher.reader().Quiesce();
-    WipeUpTo(params_.data() + tokens_.position());
+    WipeUpTo(long_part_.empty() ? params_.data() + tokens_.position() : long_part_.data());
+  }
+
+  void GatherLookups(Dispatcher& dispatcher) {
+    const size_t begin = tokens_.position();
+    TokenRef token;
+    while (tokens_.left() > 0 && lookups_.size() < kPieceLookups &&
+           tokens_.position() - begin < kPieceBytes) {
+      error_ = tokens_.Next(&token);  // that was checked
+      if (!token.is_key && token.token.size() > kPieceBytes) {
+        long_part_ = DigestedPart(space_.scheme, token.token);
+        // Of a prefix and a bar alone there may be nothing left.
+        if (!long_part_.empty()) {
+          if (!long_digest_) long_digest_.emplace();
+          return;
+        }
+      }
+      AddLookup(dispatcher.KeyOf(token, space_.scheme));
+    }
+  }
+
+  void AddLookup(const TokenKey& key) {
+    Lookup& lookup = lookups_.emplace_back();
+    lookup.namespace_id = space_.id;
+    lookup.key = key;
   }
 
   bool Over(Loop& loop, const Status& status) {
@@ -131,7 +157,7 @@ class LongValidates::Request {
     return true;
   }
 
-  // With each slice, since all at once takes as long as ten.
+  // With each piece, since all at once would take as long as many of them.
   void WipeUpTo(const char* end) {
     const auto size = static_cast<size_t>(end - bytes_.data());
     Wipe(bytes_.data() + wiped_, size - wiped_);
@@ -159,8 +185,11 @@ class LongValidates::Request {
   uint32_t count_ = 0;
   bool checked_ = false;
   NamespaceInfo space_;
-  std::vector<Lookup> lookups_;  // of the slice
-  std::string answer_;           // verdicts so far
+  std::vector<Lookup> lookups_;  // of the piece
+  // What of a token that is more than a piece is to be digested yet.
+  std::string_view long_part_;
+  std::optional<PartwiseSha256> long_digest_;
+  std::string answer_;  // verdicts so far
   msgpack_io::Writer writer_{&answer_};
   Status error_;
   size_t charged_bytes_ = 0;  // what of this is in ServerContext::buffered_bytes
@@ -190,7 +219,12 @@ void LongValidates::RunSlice() {
   if (loop_.turn() % 2 != 0) return;  // long messages are read in these
   std::unique_ptr<Request> request = std::move(requests_.front());
   requests_.pop_front();
-  if (!request->Run(loop_)) requests_.push_back(std::move(request));
+  const uint64_t until_ns = uv_hrtime() + kSliceNs;
+  bool over = false;
+  do {
+    over = request->RunPiece(loop_);
+  } while (!over && uv_hrtime() < until_ns);
+  if (!over) requests_.push_back(std::move(request));
   if (requests_.empty()) uv_idle_stop(idle_.get());
 }
 

@@ -73,7 +73,7 @@ class Loop {
   bool MayReadLong(uint64_t* round);
   // Where the next read goes, kReadBytes at most.
   char* read_space() { return read_buffer_.get() + read_kept_; }
-  static constexpr size_t kReadBytes = 32 << 10;
+  static constexpr size_t kReadBytes = 16 << 10;
   // What was read there has been handled. It holds tokens, and stays no longer than the validates
   // that were gathered from it. Runs what is gathered if that is enough: the connection may be
   // closed by then.

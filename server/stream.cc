@@ -70,7 +70,7 @@ void Stream::OnRead(uv_stream_t* stream, ssize_t size, const uv_buf_t* buffer) {
   Stream& self = *static_cast<Stream*>(stream->data);
   if (size > 0) {
     self.active_ = true;
-    self.reads_much_ = static_cast<size_t>(size) >= Loop::kReadBytes / 2;
+    self.reads_much_ = static_cast<size_t>(size) >= Loop::kReadBytes;
     self.loop_.counters().bytes_in.Add(static_cast<uint64_t>(size));
     if (self.open()) self.OnBytes({buffer->base, static_cast<size_t>(size)});
     self.loop_.ReadDone(static_cast<size_t>(size));

@@ -72,6 +72,22 @@ TEST(DigesterTest, TakesTokensOfEveryLength) {
   }
 }
 
+TEST(PartwiseSha256Test, IsThatOfAllParts) {
+  PartwiseSha256 digest;
+  const std::string bytes = [] {
+    std::string all;
+    for (int i = 0; i < 200; ++i) all += std::to_string(i);
+    return all;
+  }();
+  for (size_t step : {1, 63, 64, 65, 1000}) {
+    for (size_t pos = 0; pos < bytes.size(); pos += step) {
+      digest.Add(std::string_view(bytes).substr(pos, step));
+    }
+    EXPECT_EQ(digest.Finish(), Sha256(bytes)) << step;
+  }
+  EXPECT_EQ(digest.Finish(), Sha256(""));
+}
+
 // Persisted and on the wire.
 TEST(DigestSchemeTest, NumbersAndNamesNeverChange) {
   EXPECT_EQ(static_cast<int>(DigestScheme::kSha256), 1);

@@ -196,6 +196,35 @@ TEST_F(RpcStreamTest, ALongValidateManyKeepsItsOrderAndHoldsNobodyUp) {
   EXPECT_TRUE(Eventually([&] { return Stats().at("buffered_bytes") == 0; }));
 }
 
+// Those of more than 8 KiB are digested part by part.
+TEST_F(RpcStreamTest, ALongValidateManyFindsTokensOfEveryLength) {
+  Must("import_begin", {{{"namespace", "pat"}, {"scheme", "sha256-after-bar"}}});
+  const auto tokens_after = [](const std::string& prefix) {
+    std::vector<std::string> tokens;
+    for (size_t size : {8191, 8192, 8193, 16384, 16385, 40000, 65536}) {
+      tokens.push_back("unknown-" + std::to_string(size));
+      tokens.push_back(prefix + std::string(size - prefix.size(), 't'));
+    }
+    return tokens;
+  };
+  for (const char* ns : {"default", "pat"}) {
+    const std::vector<std::string> tokens = tokens_after("17|");
+    for (size_t i = 1; i < tokens.size(); i += 2) {
+      Must("insert", {{{"token", tokens[i]}, {"owner", std::to_string(i)}, {"namespace", ns}}});
+    }
+    const std::string other = std::string(ns) == "pat" ? "18|" : "17|";
+    Json many = tokens_after(other);
+    many.push_back(std::string(20'000, 'u') + "|");  // nothing is behind the bar
+    const Json answers = Must("validate_many", {many, ns});
+    ASSERT_EQ(answers.size(), many.size());
+    for (size_t i = 0; i < tokens.size(); ++i) {
+      EXPECT_EQ(answers.at(i), i % 2 ? Json({true, nullptr, std::to_string(i), Json::array()})
+                                     : Json({false, "unknown"}));
+    }
+    EXPECT_EQ(answers.back(), Json({false, "unknown"}));
+  }
+}
+
 // The last slice's answer goes out at once, and not when the loop next wakes for something else.
 TEST_F(RpcStreamTest, AnAnswerWaitsForNothingElse) {
   connection_.reset();

@@ -63,4 +63,8 @@ std::string QuoteName(std::string_view name) {
   return quoted;
 }
 
+Status UnknownNamespace(std::string_view name) {
+  return {ErrorCode::kUnknownNamespace, "namespace: there is no " + QuoteName(name)};
+}
+
 }  // namespace tokend

@@ -52,4 +52,6 @@ class [[nodiscard]] Status {
 // token in the wrong place.
 std::string QuoteName(std::string_view name);
 
+Status UnknownNamespace(std::string_view name);
+
 }  // namespace tokend

@@ -66,10 +66,6 @@ std::string_view Encoded(Verdict verdict) {
 
 }  // namespace
 
-Status UnknownNamespace(std::string_view name) {
-  return Status(ErrorCode::kUnknownNamespace, "namespace: there is no " + QuoteName(name));
-}
-
 void WriteExpiry(uint64_t expires_at_ms, msgpack_io::Writer* out) {
   if (expires_at_ms == kNever) {
     out->Nil();

@@ -13,8 +13,6 @@
 
 namespace tokend {
 
-Status UnknownNamespace(std::string_view name);
-
 // nil for kNever.
 void WriteExpiry(uint64_t expires_at_ms, msgpack_io::Writer* out);
 

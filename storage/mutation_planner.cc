@@ -17,10 +17,6 @@ constexpr uint64_t kScopeOverheadBytes = 2;
 // Of a node of a set.
 constexpr uint64_t kDenialOverheadBytes = 48;
 
-Status UnknownNamespace(std::string_view name) {
-  return {ErrorCode::kUnknownNamespace, "namespace: there is no " + QuoteName(name)};
-}
-
 Status SchemeMismatch(std::string_view name, DigestScheme has) {
   return {ErrorCode::kBadParams, "namespace: " + QuoteName(name) + " has the digest scheme " +
                                      std::string(DigestSchemeName(has)) +

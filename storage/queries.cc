@@ -68,9 +68,7 @@ std::vector<IndexRange> MatchingRanges(const ListParams& params, std::string_vie
 Status Queries::FindNamespace(std::string_view name, NamespaceInfo* info) const {
   const auto snapshot = parts_.namespaces->snapshot();
   const auto it = snapshot->find(std::string(name));
-  if (it == snapshot->end()) {
-    return {ErrorCode::kUnknownNamespace, "namespace: there is no " + QuoteName(name)};
-  }
+  if (it == snapshot->end()) return UnknownNamespace(name);
   *info = it->second;
   return {};
 }

@@ -17,6 +17,27 @@ Status MemorySource::Read(char* out, size_t capacity, size_t* bytes) {
   return Status::Ok();
 }
 
+Status PeekedSource::Peek(std::string_view* head) {
+  head_.resize(kHeadBytes);
+  size_t have = 0, got = 0;
+  Status status;
+  do {
+    status = source_->Read(head_.data() + have, kHeadBytes - have, &got);
+    have += status.ok() ? got : 0;
+  } while (status.ok() && got > 0 && have < kHeadBytes);
+  head_.resize(have);
+  *head = head_;
+  return status;
+}
+
+Status PeekedSource::Read(char* out, size_t capacity, size_t* bytes) {
+  if (given_ == head_.size()) return source_->Read(out, capacity, bytes);
+  *bytes = std::min(capacity, head_.size() - given_);
+  std::memcpy(out, head_.data() + given_, *bytes);
+  given_ += *bytes;
+  return Status::Ok();
+}
+
 FileSource::~FileSource() {
   if (owned_) close(fd_);
 }

@@ -34,6 +34,23 @@ class MemorySource : public ByteSource {
   size_t step_;
 };
 
+// Another source whose first bytes can be looked at beforehand.
+class PeekedSource : public ByteSource {
+ public:
+  static constexpr size_t kHeadBytes = 4096;
+
+  explicit PeekedSource(ByteSource* source) : source_(source) {}
+  // The first kHeadBytes, or all there is; once, before Read.
+  Status Peek(std::string_view* head);
+  Status Read(char* out, size_t capacity, size_t* bytes) override;
+  bool truncated() const override { return source_->truncated(); }
+
+ private:
+  ByteSource* const source_;
+  std::string head_;
+  size_t given_ = 0;  // of head_
+};
+
 // A file or standard input.
 class FileSource : public ByteSource {
  public:

@@ -9,12 +9,16 @@
 
 #include "import/byte_source.h"
 #include "import/decompress.h"
+#include "import/input_files.h"
 #include "import/presets.h"
 #include "import/row_builder.h"
 #include "import/sql_dump_reader.h"
+#include "import/table_catalog.h"
 #include "import/table_mapping.h"
 #include "import/table_rows.h"
+#include "import/text_reader.h"
 #include "import/time_zone.h"
+#include "import/xml_dump_reader.h"
 #include "protocol/msgpack.h"
 
 namespace tokend {
@@ -65,12 +69,13 @@ std::string PresetNames() {
   return names;
 }
 
-std::optional<uint64_t> TotalBytes(const std::vector<std::string>& inputs) {
+std::optional<uint64_t> TotalBytes(const std::vector<InputFile>& files) {
   uint64_t total = 0;
-  for (const std::string& path : inputs) {
+  for (const InputFile& file : files) {
     struct stat info;
-    if (path == "-" || stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode))
+    if (file.path == "-" || stat(file.path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) {
       return std::nullopt;
+    }
     total += static_cast<uint64_t>(info.st_size);
   }
   return total;
@@ -156,7 +161,13 @@ class Import : public RowsConsumer {
   void SkippedChange(const TableName& name, std::string_view kind) override;
 
   Status ReadSchemas();
-  Status ReadInput(const std::string& path);
+  Status ReadInput(const InputFile& file);
+  Status ReadSql(const InputFile& file, ByteSource* source, InputReport* report);
+  Status ReadXml(const InputFile& file, ByteSource* source, InputReport* report);
+  Status ReadText(const InputFile& file, InputFormat format, ByteSource* source,
+                  InputReport* report);
+  TableName TableOf(const InputFile& file) const;
+  void CompareRows(const std::map<TableName, uint64_t>& told);
   Status CheckFound() const;
   void Finish();
 
@@ -176,6 +187,9 @@ class Import : public RowsConsumer {
   TimeZone own_zone_;  // of the options, else UTC
   TableMapping columns_;
   TableCatalog catalog_;
+  // What the last SQL input was read with: a definition's, for the text that belongs to it.
+  std::string schema_database_;
+  std::optional<std::string> schema_time_zone_;
   std::map<std::string, TimeZone> zones_;  // that inputs named
   std::map<TableName, Table> tables_;
   std::vector<Table*> begun_;
@@ -194,13 +208,19 @@ Status Import::Run() {
   if (!options_.columns.empty()) {
     if (Status parsed = ParseMapping(options_.columns, &columns_); !parsed.ok()) return parsed;
   }
-  so_far_.bytes_total = TotalBytes(options_.inputs);
   Status status = ReadSchemas();
+  InputSet set;
   for (const std::string& path : options_.inputs) {
+    if (status.ok()) status = AddInput(path, options_.format, &set);
+  }
+  so_far_.bytes_total = TotalBytes(set.files);
+  if (set.metadata) report_->inputs.push_back(*set.metadata);
+  for (const InputFile& file : set.files) {
     if (!status.ok()) break;
-    status = ReadInput(path);
+    status = ReadInput(file);
   }
   Finish();
+  CompareRows(set.rows);
   if (status.ok() && report_->complete()) status = CheckFound();
   return status;
 }
@@ -231,7 +251,8 @@ Status Import::ReadSchemas() {
   return Status::Ok();
 }
 
-Status Import::ReadInput(const std::string& path) {
+Status Import::ReadInput(const InputFile& input) {
+  const std::string& path = input.path;
   FileSource file;
   if (Status open = file.Open(path); !open.ok()) return open;
   WatchedSource watched(&file, [this, &path](uint64_t bytes) {
@@ -239,31 +260,110 @@ Status Import::ReadInput(const std::string& path) {
     so_far_.bytes_read += bytes;
     if (progress_) progress_(so_far_);
   });
-  InputReport& input = report_->inputs.emplace_back();
-  input.path = path;
-  input.format = "sql";
-  input.incomplete_reason = "reading was given up";
+  InputReport& report = report_->inputs.emplace_back();
+  report.path = path;
+  report.incomplete_reason = "reading was given up";
   std::unique_ptr<ByteSource> source;
   Compression compression = Compression::kNone;
   Status status = OpenDecompressed(&watched, path, &source, &compression);
-  input.compression = CompressionName(compression);
+  report.compression = CompressionName(compression);
   if (status.ok()) {
-    SqlTokenizer::Options limits;
-    limits.value_bytes_max = options_.cell_bytes_max;
-    SqlDumpReader reader(source.get(), path, limits, &catalog_, this);
-    status = reader.Run(&input);
-    for (const auto& [kind, count] : reader.skipped_statements())
-      skipped_statements_[kind] += count;
-    for (const std::string& note : reader.notes())
-      Note(std::string(path).append(": ").append(note));
+    PeekedSource peeked(source.get());
+    std::string_view head;
+    status = peeked.Peek(&head);
+    const InputFormat format =
+        input.format == InputFormat::kAuto ? DetectFormat(path, head) : input.format;
+    report.format = InputFormatName(format);
+    if (status.ok()) {
+      switch (format) {
+        case InputFormat::kSql:
+          status = ReadSql(input, &peeked, &report);
+          break;
+        case InputFormat::kXml:
+          status = ReadXml(input, &peeked, &report);
+          break;
+        default:
+          status = ReadText(input, format, &peeked, &report);
+      }
+    }
   }
-  input.bytes = file.bytes_read();
+  report.bytes = file.bytes_read();
   if (status.ok() && source->truncated()) {
-    input.complete = false;
-    input.incomplete_reason = "the " + input.compression + " stream ends before its end mark";
+    report.complete = false;
+    report.incomplete_reason = "the " + report.compression + " stream ends before its end mark";
   }
   watched.Say();
   return status;
+}
+
+Status Import::ReadSql(const InputFile& file, ByteSource* source, InputReport* report) {
+  SqlTokenizer::Options limits;
+  limits.value_bytes_max = options_.cell_bytes_max;
+  SqlDumpReader reader(source, file.path, limits, &catalog_, this);
+  if (file.table_is_sure) reader.set_database(file.table.database);
+  Status status = reader.Run(report);
+  for (const auto& [kind, count] : reader.skipped_statements()) skipped_statements_[kind] += count;
+  for (const std::string& note : reader.notes()) Note(file.path + ": " + note);
+  schema_database_ = reader.database();
+  schema_time_zone_ = reader.time_zone();
+  return status;
+}
+
+// The one that is picked, else that of the file's name.
+TableName Import::TableOf(const InputFile& file) const {
+  if (file.table_is_sure || options_.tables.size() != 1) return file.table;
+  const std::string& picked = options_.tables.front();
+  const size_t dot = picked.rfind('.');
+  if (dot == std::string::npos) return {"", picked};
+  return {picked.substr(0, dot), picked.substr(dot + 1)};
+}
+
+Status Import::ReadXml(const InputFile& file, ByteSource* source, InputReport* report) {
+  XmlDumpReader reader(source, file.path, options_.cell_bytes_max, TableOf(file), &catalog_, this);
+  return reader.Run(report);
+}
+
+Status Import::ReadText(const InputFile& file, InputFormat format, ByteSource* source,
+                        InputReport* report) {
+  TextReader::Table table;
+  table.name = TableOf(file);
+  if (file.table_is_sure) {
+    table.name.database = schema_database_;
+    table.time_zone = schema_time_zone_;
+    table.header = false;
+  } else if (!Wants(options_, table.name.name)) {
+    return Bad(file.path + ": does not say which table it is of: name it with --table");
+  }
+  if (!file.table_is_sure && options_.text.header) table.header = options_.text.header;
+  table.columns = options_.text.columns;
+  table.schema = FindSchema(catalog_, table.name);
+  table.own_charsets = format == InputFormat::kOutfile;
+  for (const FieldMapping& field : Find(table.name).mapping.fields) {
+    if (IsKeyField(field.field)) table.token_column = field.column;
+  }
+  const TextFormat text = MakeTextFormat(format, options_.text);
+  if (!file.table_is_sure) {
+    Note(file.path + ": read as " + std::string(InputFormatName(format)) + ": " + text.Text());
+  }
+  TextReader reader(source, file.path, text, table, options_.cell_bytes_max, this);
+  Status status = reader.Run(report);
+  if (reader.had_header() && !table.header) {
+    Note(file.path + ": its first line names the columns; if it is a row, say --no-header");
+  }
+  return status;
+}
+
+// What a metadata file says of the rows, against what came.
+void Import::CompareRows(const std::map<TableName, uint64_t>& told) {
+  for (const auto& [name, rows] : told) {
+    const auto known = tables_.find(name);
+    if (known == tables_.end()) continue;
+    const uint64_t came = known->second.report.rows_read + known->second.skipped_rows;
+    if (came != rows) {
+      Note(name.Text() + " should have " + std::to_string(rows) + " rows, as the metadata says; " +
+           std::to_string(came) + " came");
+    }
+  }
 }
 
 // Tables
@@ -344,7 +444,7 @@ Status Import::Bind(const RowsHeader& header, Table* table, bool* fits) {
   if (header.columns == nullptr && header.schema == nullptr) {
     return Bad(name +
                ": its rows come without column names, and no CREATE TABLE came before them: "
-               "bring its definition with --schema");
+               "bring its definition with --schema, or of text name its --column-names");
   }
   const bool same =
       table->bound && table->schema == header.schema &&

@@ -1,10 +1,10 @@
 // Reads dumps of token tables and gives their rows: the entry of this room.
 //
-// Inputs are SQL files of mysqldump and mariadb-dump, plain or compressed (gzip, zstd, xz: told by
-// their first bytes, not by name), read as a stream in bounded memory: however big the file, a line
-// or a value is, no more than a few buffers and the wanted cells of one row are held. Statements
-// are never executed: rows come from INSERT and REPLACE, column names and types from CREATE TABLE,
-// and what else there is gets counted.
+// Inputs are SQL files of mysqldump and its like, XML of theirs, delimited text, and directories of
+// them, plain or compressed (gzip, zstd, xz: told by their first bytes, not by name), read as a
+// stream in bounded memory: however big the file, a line or a value is, no more than a few buffers
+// and the wanted cells of one row are held. Statements are never executed: rows come from INSERT
+// and REPLACE, column names and types from CREATE TABLE, and what else there is gets counted.
 //
 // A table is taken when it is one of the presets (presets.h) or when the options pick it. Tokens in
 // clear are digested here: every row that comes out has a key, and no token leaves this room.
@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "import/report.h"
+#include "import/text_format.h"
 #include "protocol/digest.h"
 #include "protocol/error.h"
 #include "protocol/params.h"
@@ -38,9 +39,12 @@ enum class ZeroDates : uint8_t {
 };
 
 struct ImportOptions {
-  // Paths, "-" = standard input; read in order. Table definitions carry over from one to the next,
-  // session settings (SQL mode, zone, character set, database) do not.
+  // Paths of files, or of directories that mydumper or mysqldump --tab made; "-" = standard input.
+  // Read in order. Table definitions carry over from one to the next, session settings (SQL mode,
+  // zone, character set, database) do not.
   std::vector<std::string> inputs;
+  InputFormat format = InputFormat::kAuto;  // of all inputs
+  TextOptions text;                         // of those that are delimited text
   // SQL files that bring CREATE TABLE only; rows in them are not taken.
   std::vector<std::string> schema_files;
   // Tables to take, "name" or "database.name". Empty: every table that is a preset.
@@ -75,7 +79,7 @@ class RowSink {
 };
 
 struct ImportProgress {
-  std::string_view input;
+  std::string_view input;               // of the file being read; lives during the call
   uint64_t bytes_read = 0;              // over all inputs so far, before decompression
   std::optional<uint64_t> bytes_total;  // of all inputs; missing when one is no regular file
   uint64_t rows_read = 0;               // of tables that are taken

@@ -39,7 +39,7 @@ std::string_view RefusalText(RefusalReason reason);
 
 // Where a row stands.
 struct RowPosition {
-  std::string_view input;  // as in ImportOptions::inputs; lives as long as the options
+  std::string_view input;  // the file; lives until RunImport returns
   uint64_t row = 0;        // in its table and input, from 1
   uint64_t offset = 0;     // of the row's first byte in the (decompressed) input
 };
@@ -116,7 +116,7 @@ struct BinlogPosition {
 
 struct InputReport {
   std::string path;         // "-" = standard input
-  std::string format;       // "sql"
+  std::string format;       // "sql", "xml", "batch", "outfile", "csv"; "mydumper" of its metadata
   std::string compression;  // "none", "gzip", "zstd", "xz"
   std::string producer;  // the dump's first remark, such as "MariaDB dump 10.19 ..."; may be empty
   uint64_t bytes = 0;    // read, before decompression

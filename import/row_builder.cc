@@ -28,10 +28,6 @@ bool OneOf(std::string_view text, const Words& words) {
                      [text](std::string_view word) { return EqualsIgnoreCase(text, word); });
 }
 
-bool IsKeyField(Field field) {
-  return field == Field::kToken || field == Field::kKeyHex || field == Field::kKeyBinary;
-}
-
 int HexValue(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;

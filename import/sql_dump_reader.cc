@@ -45,7 +45,8 @@ SqlDumpReader::SqlDumpReader(ByteSource* source, std::string_view name,
       catalog_(catalog),
       consumer_(consumer),
       options_(options),
-      sql_(source, options, this) {}
+      sql_(source, options, this),
+      cells_(options.value_bytes_max) {}
 
 Status SqlDumpReader::Run(InputReport* report) {
   Status status;
@@ -295,20 +296,6 @@ TableName SqlDumpReader::Qualified(TableName name) const {
   return name;
 }
 
-const TableSchema* SqlDumpReader::FindSchema(const TableName& table) const {
-  auto found = catalog_->find(table);
-  if (found != catalog_->end()) return &found->second;
-  // A schema file may name another database than the data, or none: then the name must be unique.
-  const TableSchema* only = nullptr;
-  for (const auto& [name, schema] : *catalog_) {
-    if (name.name != table.name) continue;
-    if (!name.database.empty() && !table.database.empty()) continue;
-    if (only != nullptr) return nullptr;
-    only = &schema;
-  }
-  return only;
-}
-
 // Rows
 
 Status SqlDumpReader::ReadInsert() {
@@ -353,7 +340,7 @@ bool SqlDumpReader::ReadColumnList() {
     return true;
   }
   while (true) {
-    if (!sql_.token().IsIdentifier() || columns_.size() == kColumnsMax) return false;
+    if (!sql_.token().IsIdentifier() || columns_.size() == RowCells::kColumnsMax) return false;
     columns_.emplace_back(sql_.token().text);
     sql_.Next();
     while (sql_.token().Is('.')) {  // t.column
@@ -375,7 +362,7 @@ Status SqlDumpReader::Begin(const TableName& table, bool columns_listed) {
   RowsHeader header;
   header.input = name_;
   header.table = &table;
-  header.schema = FindSchema(table);
+  header.schema = FindSchema(*catalog_, table);
   header.columns = columns_listed ? &columns_ : nullptr;
   header.time_zone = session_.time_zone();
   if (Status begin = consumer_->BeginRows(header, &plan_); !begin.ok()) return begin;
@@ -412,12 +399,10 @@ Status SqlDumpReader::ReadRows(const TableName& table, bool columns_listed) {
 
 Status SqlDumpReader::ReadSetForm(const TableName& table) {
   // Which columns there are is known behind the last value only: all are kept.
-  cells_.clear();
-  cell_begins_.clear();
-  cell_bytes_.clear();
+  cells_.Clear();
   uint64_t offset = sql_.token().offset;
   do {
-    if (!sql_.Next().IsIdentifier() || columns_.size() == kColumnsMax) break;
+    if (!sql_.Next().IsIdentifier() || columns_.size() == RowCells::kColumnsMax) break;
     columns_.emplace_back(sql_.token().text);
     while (sql_.Next().Is('.')) {
       if (sql_.Next().IsIdentifier()) columns_.back() = sql_.token().text;
@@ -433,7 +418,6 @@ Status SqlDumpReader::ReadSetForm(const TableName& table) {
     SkipCounted("INSERT cut short");
     return Status::Ok();
   }
-  FinishCells();
   if (Status begin = Begin(table, true); !begin.ok()) return begin;
   skipped_rows_ = 0;
   Status status = GiveRow(offset);
@@ -443,15 +427,13 @@ Status SqlDumpReader::ReadSetForm(const TableName& table) {
 }
 
 Status SqlDumpReader::GiveRow(uint64_t offset) {
-  if (plan_.take) return consumer_->Row(cells_, {name_, ++*row_count_, offset});
+  if (plan_.take) return consumer_->Row(cells_.Finish(), {name_, ++*row_count_, offset});
   ++skipped_rows_;
   return Status::Ok();
 }
 
 bool SqlDumpReader::ReadRow() {
-  cells_.clear();
-  cell_begins_.clear();
-  cell_bytes_.clear();
+  cells_.Clear();
   // The first token decides between () and values, so it is read before it is known as wanted.
   bool wanted = plan_.take && !plan_.wanted.empty() && plan_.wanted[0] != 0;
   if (wanted ? sql_.Next().Is(')') : sql_.Skip().Is(')')) return true;
@@ -467,20 +449,11 @@ bool SqlDumpReader::ReadRow() {
       sql_.Skip();
     }
   }
-  FinishCells();
   return true;
 }
 
-void SqlDumpReader::FinishCells() {
-  for (size_t i = 0; i < cells_.size(); ++i) {
-    size_t end = i + 1 < cells_.size() ? cell_begins_[i + 1] : cell_bytes_.size();
-    cells_[i].bytes = std::string_view(cell_bytes_).substr(cell_begins_[i], end - cell_begins_[i]);
-  }
-}
-
 void SqlDumpReader::ReadValue(bool wanted) {
-  cell_begins_.push_back(cell_bytes_.size());
-  Cell cell;
+  Cell& cell = cells_.Open();
   int depth = 0;
   bool literal = ReadLiteral(&cell, wanted, &depth);
   if (!literal || !(sql_.token().Is(',') || sql_.token().Is(')') || sql_.token().IsEnd() ||
@@ -491,24 +464,10 @@ void SqlDumpReader::ReadValue(bool wanted) {
       depth += sql_.token().Is('(') ? 1 : sql_.token().Is(')') ? -1 : 0;
     }
     cell.kind = CellKind::kExpression;
-    cell_bytes_.resize(cell_begins_.back());
+    cells_.Drop();
   }
   if (!wanted) cell.kind = CellKind::kSkipped;
-  if (cells_.size() <= kColumnsMax) {
-    cells_.push_back(cell);
-  } else {
-    cell_begins_.pop_back();  // more than any table has: one too many says it all
-  }
-}
-
-void SqlDumpReader::KeepBytes(Cell* cell, std::string_view bytes) {
-  size_t room = options_.value_bytes_max - (cell_bytes_.size() - cell_begins_.back());
-  room = std::min(room, kRowBytesMax - cell_bytes_.size());
-  if (bytes.size() > room) {
-    cell->overlong = true;
-    bytes = bytes.substr(0, room);
-  }
-  cell_bytes_ += bytes;
+  cells_.Close();
 }
 
 // [_charset] 'a' ['b' ...] | 0x.. | b'..' | [+-]number | NULL | TRUE | FALSE | CONVERT('a' USING x)
@@ -519,7 +478,7 @@ bool SqlDumpReader::ReadLiteral(Cell* cell, bool wanted, int* depth) {
   switch (token.kind) {
     case SqlTokenKind::kNumber:
       cell->kind = CellKind::kNumber;
-      KeepBytes(cell, token.text);
+      cells_.Keep(token.text);
       next();
       return true;
     case SqlTokenKind::kPunct: {
@@ -530,8 +489,8 @@ bool SqlDumpReader::ReadLiteral(Cell* cell, bool wanted, int* depth) {
       }
       if (token.kind != SqlTokenKind::kNumber) return false;
       cell->kind = CellKind::kNumber;
-      if (minus) KeepBytes(cell, "-");
-      KeepBytes(cell, token.text);
+      if (minus) cells_.Keep("-");
+      cells_.Keep(token.text);
       next();
       return true;
     }
@@ -543,7 +502,7 @@ bool SqlDumpReader::ReadLiteral(Cell* cell, bool wanted, int* depth) {
       }
       if (token.IsWord("TRUE") || token.IsWord("FALSE")) {
         cell->kind = CellKind::kNumber;
-        KeepBytes(cell, token.IsWord("TRUE") ? "1" : "0");
+        cells_.Keep(token.IsWord("TRUE") ? "1" : "0");
         next();
         return true;
       }
@@ -575,7 +534,7 @@ bool SqlDumpReader::ReadLiteral(Cell* cell, bool wanted, int* depth) {
       cell->kind = CellKind::kText;
       while (token.kind == SqlTokenKind::kString) {
         cell->overlong |= token.overlong;
-        KeepBytes(cell, token.text);
+        cells_.Keep(token.text);
         next();
       }
       return true;
@@ -584,7 +543,7 @@ bool SqlDumpReader::ReadLiteral(Cell* cell, bool wanted, int* depth) {
       cell->kind = CellKind::kBytes;
       cell->charset = Charset::kBinary;
       cell->overlong = token.overlong;
-      KeepBytes(cell, token.text);
+      cells_.Keep(token.text);
       next();
       return true;
     default:

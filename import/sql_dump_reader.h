@@ -10,20 +10,20 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "import/byte_source.h"
 #include "import/report.h"
+#include "import/row_cells.h"
 #include "import/sql_session.h"
 #include "import/sql_tokenizer.h"
+#include "import/table_catalog.h"
 #include "import/table_rows.h"
 #include "import/table_schema.h"
 #include "protocol/error.h"
 
 namespace tokend {
-
-// Definitions seen so far, by name. Kept over several inputs.
-using TableCatalog = std::map<TableName, TableSchema>;
 
 class SqlDumpReader : private SqlListener {
  public:
@@ -31,10 +31,16 @@ class SqlDumpReader : private SqlListener {
   // positions.
   SqlDumpReader(ByteSource* source, std::string_view name, const SqlTokenizer::Options& options,
                 TableCatalog* catalog, RowsConsumer* consumer);
+  // What tables without a database's name belong to until the input says so.
+  void set_database(std::string database) { database_ = std::move(database); }
 
   // Reads to the end. Fills what a reader knows of its input: producer, text_bytes, footer,
   // complete, incomplete_reason, position. An error is the source's or the consumer's.
   Status Run(InputReport* report);
+
+  // As the input left them.
+  const std::string& database() const { return database_; }
+  std::optional<std::string> time_zone() const { return session_.time_zone(); }
 
   const std::map<std::string, uint64_t>& skipped_statements() const { return skipped_; }
   const std::vector<std::string>& notes() const { return notes_; }
@@ -42,8 +48,6 @@ class SqlDumpReader : private SqlListener {
  private:
   static constexpr size_t kKindsMax = 200;  // of skipped statements; more are one kind
   static constexpr size_t kNotesMax = 20;
-  static constexpr size_t kColumnsMax = 4096;  // the server's own limit
-  static constexpr size_t kRowBytesMax = 16 * 1024 * 1024;
 
   void OnComment(std::string_view text, bool between) override;
   void OnMessage(std::string_view line, bool between) override;
@@ -65,14 +69,11 @@ class SqlDumpReader : private SqlListener {
   // gives false; *depth is then how many parentheses it opened.
   void ReadValue(bool wanted);
   bool ReadLiteral(Cell* cell, bool wanted, int* depth);
-  void KeepBytes(Cell* cell, std::string_view bytes);
-  void FinishCells();
   bool ReadColumnList();
   Status Begin(const TableName& table, bool columns_listed);
   Status GiveRow(uint64_t offset);
 
   TableName Qualified(TableName name) const;
-  const TableSchema* FindSchema(const TableName& table) const;
   void ReadPositionFrom(std::string_view statement);
   void TakeGtid(const std::string& gtid);
   void Note(const std::string& note);
@@ -101,10 +102,7 @@ class SqlDumpReader : private SqlListener {
   RowsPlan plan_;
   uint64_t skipped_rows_ = 0;
 
-  // Of the row in hand. Bytes are gathered in one string, and views made when it grows no more.
-  std::vector<Cell> cells_;
-  std::vector<size_t> cell_begins_;
-  std::string cell_bytes_;
+  RowCells cells_;  // of the row in hand
 
   std::map<TableName, uint64_t> rows_;  // given so far, of tables that are taken
   uint64_t* row_count_ = nullptr;       // that of the table in hand

@@ -25,43 +25,12 @@ int HexValue(int c) {
 }
 char Upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
 
-// What stands behind a backslash in a string; 0 stands for "the byte itself".
-char Unescape(char c) {
-  switch (c) {
-    case 'n':
-      return '\n';
-    case 'r':
-      return '\r';
-    case 't':
-      return '\t';
-    case 'b':
-      return '\b';
-    case 'Z':
-      return '\x1a';
-    default:
-      return c;
-  }
-}
-
 // Messages of dump programs start so.
 constexpr std::array<std::string_view, 5> kMessagePrefixes = {
     "mysqldump: ", "mariadb-dump: ", "mysqldump.exe: ", "mariadb-dump.exe: ", "Warning: "};
 constexpr std::string_view kPasswordPrompt = "Enter password: ";
 
 }  // namespace
-
-bool EqualsIgnoreCase(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(),
-                                            [](char x, char y) { return Upper(x) == Upper(y); });
-}
-
-std::string ToLowerAscii(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return lower;
-}
 
 bool SqlToken::IsWord(std::string_view word) const {
   return kind == SqlTokenKind::kWord && EqualsIgnoreCase(text, word);
@@ -330,7 +299,7 @@ void SqlTokenizer::ReadQuoted(char quote, bool escapes, bool keep, size_t bytes_
     if (!keep) continue;
     // \% and \_ keep the backslash: they mean something to LIKE only.
     if (c == '%' || c == '_') AppendByte('\\', bytes_max);
-    AppendByte(c == '0' ? '\0' : Unescape(static_cast<char>(c)), bytes_max);
+    AppendByte(UnescapeSql(static_cast<char>(c)), bytes_max);
   }
   cut_ = true;
 }

@@ -21,6 +21,7 @@
 #include <string_view>
 
 #include "import/byte_source.h"
+#include "import/sql_text.h"
 #include "protocol/error.h"
 
 namespace tokend {
@@ -154,9 +155,5 @@ class SqlTokenizer {
   bool cut_ = false;      // the input ended in a value or comment
   uint32_t executable_depth_ = 0;
 };
-
-// ASCII case only, as SQL's keywords and column names here need it.
-bool EqualsIgnoreCase(std::string_view a, std::string_view b);
-std::string ToLowerAscii(std::string_view text);
 
 }  // namespace tokend

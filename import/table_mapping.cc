@@ -15,9 +15,6 @@ bool IsTime(Field field) {
   return field == Field::kExpiresAt || field == Field::kCreatedAt || field == Field::kUpdatedAt ||
          field == Field::kLastUsedAt;
 }
-bool IsKey(Field field) {
-  return field == Field::kToken || field == Field::kKeyHex || field == Field::kKeyBinary;
-}
 
 Status Bad(std::string_view entry, const std::string& what) {
   return {ErrorCode::kBadParams, "columns: '" + std::string(entry) + "': " + what};
@@ -73,6 +70,10 @@ Status ParseReading(std::string_view entry, std::string_view text, FieldMapping*
 
 }  // namespace
 
+bool IsKeyField(Field field) {
+  return field == Field::kToken || field == Field::kKeyHex || field == Field::kKeyBinary;
+}
+
 std::string_view FieldName(Field field) { return kFieldNames[static_cast<size_t>(field)]; }
 
 const FieldMapping* TableMapping::Find(Field field) const {
@@ -113,7 +114,7 @@ Status ParseMapping(std::string_view text, TableMapping* mapping) {
       if (reading.empty()) return Bad(entry, "nothing follows the colon");
       if (Status parsed = ParseReading(entry, reading, &mapped); !parsed.ok()) return parsed;
     }
-    if (IsKey(mapped.field)) {
+    if (IsKeyField(mapped.field)) {
       ++keys;
       mapped.optional = false;
     }

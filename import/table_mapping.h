@@ -42,6 +42,8 @@ enum class Field : uint8_t {
 inline constexpr size_t kFields = 16;
 
 std::string_view FieldName(Field field);  // "token", "key_hex", ...
+// Of what the key is made.
+bool IsKeyField(Field field);
 
 enum class Reading : uint8_t {
   kAuto,

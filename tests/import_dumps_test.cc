@@ -78,9 +78,18 @@ struct Sample {
   std::string schema;
   std::string time_zone;
   uint64_t ids_max = UINT64_MAX;
+  // Of text: picked where the file does not name the table.
+  std::string table;
+  std::string columns;  // as --columns
+  TextOptions text;
 };
 
 std::ostream& operator<<(std::ostream& out, const Sample& sample) { return out << sample.file; }
+
+Sample Text(const std::string& file, const std::string& table, const std::string& schema = "",
+            const TextOptions& text = {}, const std::string& time_zone = "") {
+  return {file, {table}, schema, time_zone, UINT64_MAX, table, "", text};
+}
 
 class DumpTest : public testing::TestWithParam<Sample> {};
 
@@ -90,6 +99,9 @@ TEST_P(DumpTest, GivesEveryRowAndNoOther) {
   options.inputs = {kDumps + sample.file};
   if (!sample.schema.empty()) options.schema_files = {kDumps + sample.schema};
   options.time_zone = sample.time_zone;
+  if (!sample.table.empty()) options.tables = {sample.table};
+  options.columns = sample.columns;
+  options.text = sample.text;
   KeepingSink sink;
   ImportReport report;
   Status status = RunImport(options, &sink, {}, &report);
@@ -101,6 +113,7 @@ TEST_P(DumpTest, GivesEveryRowAndNoOther) {
   EXPECT_EQ(tables, sample.tables);
   for (const std::string& table : sample.tables) {
     SCOPED_TRACE(table);
+    const bool has_id = table != "api_token_bin" && !sample.file.starts_with("61_");
     std::map<std::string, Expected> expected = ReadExpected(table);
     uint64_t zero_dates = 0;
     for (auto row = expected.begin(); row != expected.end();) {
@@ -119,7 +132,7 @@ TEST_P(DumpTest, GivesEveryRowAndNoOther) {
       SCOPED_TRACE("id " + want.id);
       EXPECT_EQ(got.owner, want.owner);
       EXPECT_EQ(got.expires_at_ms, want.expires_at_ms);
-      EXPECT_EQ(got.source_id, table == "api_token_bin" ? "" : want.id);
+      EXPECT_EQ(got.source_id, has_id ? want.id : "");
       std::string state = got.revoked                   ? "revoked"
                           : got.expires_at_ms <= kNowMs ? "expired"
                                                         : "active";
@@ -139,7 +152,7 @@ TEST_P(DumpTest, GivesEveryRowAndNoOther) {
       EXPECT_EQ(told->refusals[0].count, zero_dates);
       EXPECT_EQ(told->refusals[0].first.size(), 5u);
       EXPECT_EQ(told->refusals[0].first[0].row, 29u);
-      EXPECT_EQ(told->refusals[0].first[0].input, options.inputs[0]);
+      EXPECT_TRUE(told->refusals[0].first[0].input.starts_with(options.inputs[0]));
     }
     EXPECT_EQ(told->table.namespace_name, table);
     EXPECT_TRUE(told->left_out.empty());
@@ -171,7 +184,22 @@ INSTANTIATE_TEST_SUITE_P(
         Sample{"40_skip_tz_utc.sql", {"api_token"}, "", "+05:30"},
         Sample{"41_tz_utc.sql", {"api_token"}, "", ""},
         // What the dump says of its own zone wins over the option for TIMESTAMP.
-        Sample{"41_tz_utc.sql", {"api_token"}, "", "+05:30"}),
+        Sample{"41_tz_utc.sql", {"api_token"}, "", "+05:30"}, Sample{"05_tab", kAll, "", ""},
+        Sample{"11_xml.xml", {"api_token", "api_token_bin"}, "", ""},
+        Sample{"11_xml_hexblob.xml", {"api_token_bin"}, "", ""},
+        Sample{"50_mydumper", kAll, "", ""},
+        Sample{"51_mydumper_gz", {"api_token", "pm_api_token"}, "", ""},
+        Text("42_batch_server_zone.tsv", "api_token", "", {}, "+05:30"),
+        Text("60_batch.tsv", "api_token"), Text("60_batch_pm.tsv", "pm_api_token"),
+        Sample{.file = "61_batch_noheader_epoch.tsv",
+               .tables = {"api_token"},
+               .table = "api_token",
+               .columns = "key_hex=token,owner=account_id,expires_at=until:epoch_s",
+               .text = {.header = false, .columns = {"token", "account_id", "until"}}},
+        Text("62_outfile_default.tsv", "api_token", "ddl.sql"),
+        Text("63_outfile_csv_optenc.csv", "api_token", "ddl.sql", {.escape = '\\'}),
+        Text("64_outfile_csv_rfc4180.csv", "auth_user_tokens", "ddl.sql"),
+        Text("65_outfile_csv_noescape.csv", "pm_api_token", "ddl.sql", {.escape = '\0'})),
     [](const testing::TestParamInfo<Sample>& sample) {
       std::string name = sample.param.file + sample.param.time_zone;
       for (char& c : name) c = std::isalnum(static_cast<unsigned char>(c)) ? c : '_';

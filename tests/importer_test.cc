@@ -262,8 +262,12 @@ TEST(CompleteTest, TakesSeveralInputs) {
   KeepingSink sink;
   ImportReport report;
   std::vector<ImportProgress> said;
-  Status status = RunImport(
-      options, &sink, [&](const ImportProgress& progress) { said.push_back(progress); }, &report);
+  std::vector<std::string> said_of;
+  const auto say = [&](const ImportProgress& progress) {
+    said.push_back(progress);
+    said_of.emplace_back(progress.input);
+  };
+  Status status = RunImport(options, &sink, say, &report);
   ASSERT_TRUE(status.ok()) << status.message();
   ASSERT_EQ(sink.rows["t"].size(), 2u);
   EXPECT_EQ(sink.rows["t"][0].key, KeyOf("a\\"));
@@ -278,7 +282,7 @@ TEST(CompleteTest, TakesSeveralInputs) {
   ASSERT_EQ(said.size(), 2u);
   const uint64_t total =
       std::filesystem::file_size(options.inputs[0]) + std::filesystem::file_size(options.inputs[1]);
-  EXPECT_EQ(said[0].input, options.inputs[0]);
+  EXPECT_EQ(said_of, options.inputs);
   EXPECT_EQ(said[0].rows_taken, 1u);
   EXPECT_EQ(said[1].bytes_read, total);
   EXPECT_THAT(said[1].bytes_total, Optional(total));
@@ -295,8 +299,6 @@ TEST(FailureTest, NamesTheFile) {
   Status status = RunImport(options, &sink, {}, &report);
   EXPECT_EQ(status.code(), ErrorCode::kInternal);
   EXPECT_EQ(status.message(), "/nonexistent/dump.sql: No such file or directory");
-  options.inputs = {"/tmp"};
-  EXPECT_THAT(RunImport(options, &sink, {}, &report).message(), HasSubstr("/tmp: is a directory"));
   TempDirectory directory;
   options.inputs = {directory.Write("x.bz2", "BZh91AY")};
   EXPECT_THAT(RunImport(options, &sink, {}, &report).message(), HasSubstr("bzip2"));

@@ -16,6 +16,9 @@ trap cleanup EXIT
 cp "$source_dir/tests/data/dumps/30_master_data2.sql.gz" "$dir/dump.sql.gz"
 cp "$source_dir/tests/data/dumps/08_master_data2.sql" "$dir/dump.sql"
 cp "$source_dir/tests/data/dumps/70_truncated.sql" "$dir/truncated.sql"
+cp -r "$source_dir/tests/data/dumps/50_mydumper" "$dir/mydumper"
+cp "$source_dir/tests/data/dumps/63_outfile_csv_optenc.csv" "$dir/tokens.csv"
+cp "$source_dir/tests/data/dumps/ddl.sql" "$dir"
 "$tokend" --data-dir "$dir/data" --listen off --http off > "$dir/log" 2>&1 &
 server=$!
 export TOKEND_SERVER=unix:$dir/data/tokend.sock

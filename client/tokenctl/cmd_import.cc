@@ -3,7 +3,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 #include <ostream>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "client/json.h"
 #include "client/tokenctl/commands.h"
@@ -23,6 +27,11 @@ struct ImportCommandOptions {
   std::string namespace_name;
   std::string scheme;
   std::string zero_dates = "refuse";
+  std::string format = "auto";
+  // Missing: the format's own.
+  std::optional<std::string> field_end, quote, escape, null;
+  std::string column_names;
+  bool header = false, no_header = false;
   bool dry_run = false;
 };
 
@@ -42,7 +51,12 @@ constexpr char kImportExamples[] =
     "  mysqldump --single-transaction portal | tokenctl import - --table portal.api_token\n"
     "  tokenctl import dump.sql --table auth.sessions --namespace sessions \\\n"
     "      --columns token=session_key,owner=user_id,expires_at=valid_until --time-zone +05:30\n"
-    "  tokenctl import data.sql --schema schema.sql --json\n";
+    "  tokenctl import data.sql --schema schema.sql --json\n"
+    "  tokenctl import /backup/portal                    a directory of mydumper or --tab\n"
+    "  tokenctl import tokens.csv --table api_token --fields-escaped-by '\\'\n"
+    "  mariadb -N -B -e 'SELECT token, user FROM t' | tokenctl import - --format batch --table t "
+    "\\\n"
+    "      --column-names token,user --columns token=token,owner=user\n";
 
 // Reads and throws away, for --dry-run.
 class NoSink : public RowSink {
@@ -59,8 +73,40 @@ uint64_t SteadyMs() {
                                    .count());
 }
 
+std::vector<std::string> SplitNames(std::string_view text) {
+  std::vector<std::string> names;
+  while (!text.empty()) {
+    const size_t comma = std::min(text.find(','), text.size());
+    names.emplace_back(text.substr(0, comma));
+    text.remove_prefix(std::min(comma + 1, text.size()));
+  }
+  return names;
+}
+
+TextOptions TextOptionsOf(const ImportCommandOptions& options) {
+  TextOptions text;
+  const auto take = [](const char* flag, const std::optional<std::string>& value,
+                       std::optional<char>* out) {
+    if (!value) return;
+    if (Status status = ParseTextByte(flag, *value, out); !status.ok()) {
+      throw UsageError(status.message());
+    }
+  };
+  take("--fields-terminated-by", options.field_end, &text.field_end);
+  take("--fields-enclosed-by", options.quote, &text.quote);
+  take("--fields-escaped-by", options.escape, &text.escape);
+  if (text.field_end == '\0') throw UsageError("--fields-terminated-by: should be one byte or \\t");
+  text.null = options.null;
+  if (options.header) text.header = true;
+  if (options.no_header) text.header = false;
+  text.columns = SplitNames(options.column_names);
+  return text;
+}
+
 ImportOptions ImportOptionsOf(const ImportCommandOptions& options) {
   ImportOptions import = options.import;
+  import.format = *ParseInputFormat(options.format);
+  import.text = TextOptionsOf(options);
   if (!options.namespace_name.empty()) import.namespace_name = options.namespace_name;
   if (!options.scheme.empty()) import.scheme = ParseDigestScheme(options.scheme);
   import.zero_dates = options.zero_dates == "never" ? ZeroDates::kTakeAsNever : ZeroDates::kRefuse;
@@ -143,7 +189,8 @@ void AddImportCommand(CLI::App* app, Context* context) {
       [](CLI::App* command, ImportCommandOptions* options) {
         command
             ->add_option("FILE", options->import.inputs,
-                         "Dumps, plain or in gzip, zstd or xz; - is standard input")
+                         "Dumps, plain or in gzip, zstd or xz, or directories of mydumper or "
+                         "mysqldump --tab; - is standard input")
             ->type_name("FILE")
             ->required();
         command
@@ -169,6 +216,35 @@ void AddImportCommand(CLI::App* app, Context* context) {
                          "With --columns: how presented tokens become keys; sha256 unless given")
             ->type_name("SCHEME")
             ->check(CLI::IsMember({"sha256", "sha256-after-bar"}));
+        command
+            ->add_option("--format", options->format,
+                         "What FILE is; auto: told by its first bytes, else by its name")
+            ->type_name("FORMAT")
+            ->check(CLI::IsMember({"auto", "sql", "xml", "batch", "outfile", "csv"}))
+            ->capture_default_str();
+        const auto text_option = [&](const char* name, std::optional<std::string>* value,
+                                     const char* type, const char* help) {
+          command->add_option(name, *value, help)->type_name(type);
+        };
+        text_option("--fields-terminated-by", &options->field_end, "BYTE",
+                    "Of text: what ends a field; \\t, of csv a comma");
+        text_option("--fields-enclosed-by", &options->quote, "BYTE",
+                    "Of text: the quote of fields; of csv \"");
+        text_option("--fields-escaped-by", &options->escape, "BYTE",
+                    "Of text: '\\', of csv the quote itself, which is doubled; '' for none");
+        text_option("--null", &options->null, "WORD",
+                    "Of text: a field that is this is NULL, as \\N is, and in batch and csv NULL");
+        command
+            ->add_option("--column-names", options->column_names,
+                         "Of text: the names of its columns, with commas between")
+            ->type_name("NAMES");
+        auto* header = command->add_flag("--header", options->header,
+                                         "Of text: the first line names the columns");
+        command
+            ->add_flag("--no-header", options->no_header,
+                       "Of text: the first line is a row; unless told, it is one where it does not "
+                       "name the token's column")
+            ->excludes(header);
         command
             ->add_option("--time-zone", options->import.time_zone,
                          "Of times that the dump names no zone for: UTC, +HH:MM, Europe/Berlin; "

@@ -28,6 +28,7 @@ const char kColumnsHelp[] =
     "One of\n"
     "  token        the token itself\n"
     "  key_hex      its digest, in hexadecimal digits\n"
+    "  key_base64   its digest, in base64 of either alphabet\n"
     "  key_binary   its digest, in bytes\n"
     "and any of\n"
     "  owner, source_id              :hex writes bytes as digits, :text does not\n"
@@ -35,6 +36,8 @@ const char kColumnsHelp[] =
     "  name, scopes, use_count\n"
     "  expires_at, created_at, updated_at, last_used_at\n"
     "                                :epoch_s, :epoch_ms or :datetime; else by the column's type\n"
+    "  expires_in   seconds from created_at on\n"
+    "  type         a word, kept as the attribute type\n"
     "  revoked      true = revoked\n"
     "  active       false = revoked\n"
     "  revoked_at   anything but NULL = revoked\n"
@@ -169,6 +172,7 @@ class Import : public RowsConsumer {
   TableName TableOf(const InputFile& file) const;
   void CompareRows(const std::map<TableName, uint64_t>& told);
   Status CheckFound() const;
+  void NoteTypes(const Table& table);
   void Finish();
 
   Table& Find(const TableName& name);
@@ -404,6 +408,10 @@ Import::Table& Import::Find(const TableName& name) {
     table.skip_reason = "not a known token table";
     return table;
   }
+  for (const std::string& text : options_.conditions) {
+    // Checked with the options.
+    (void)ParseCondition(text, &table.mapping.conditions.emplace_back()).ok();
+  }
   table.take = true;
   table.builder = std::make_unique<RowBuilder>(table.mapping, info.scheme, options_.zero_dates);
   return table;
@@ -535,6 +543,10 @@ Status Import::Row(const std::vector<Cell>& cells, const RowPosition& position) 
   Table& table = *current_;
   ++table.report.rows_read;
   ++so_far_.rows_read;
+  if (!table.builder->Selects(cells)) {
+    ++table.report.rows_not_selected;
+    return Status::Ok();
+  }
   if (std::optional<RefusalReason> reason = table.builder->Build(cells, &row_)) {
     Refuse(&table, *reason, position);
     return Status::Ok();
@@ -588,6 +600,7 @@ void Import::Finish() {
         table->report.left_out.push_back({std::string(FieldName(static_cast<Field>(i))), rows});
       }
     }
+    NoteTypes(*table);
     if (table->builder->all_look_hashed()) {
       Note("every token of " + table->report.table.name +
            " looks like a SHA-256 in hexadecimal digits: if they are digests, map the column with "
@@ -616,6 +629,20 @@ void Import::Finish() {
   for (const auto& [kind, count] : skipped_statements_) {
     report_->skipped_statements.push_back({kind, count});
   }
+}
+
+// Access and refresh tokens side by side are all tokens to whoever asks.
+void Import::NoteTypes(const Table& table) {
+  const std::map<std::string, uint64_t>& types = table.builder->types();
+  if (types.size() < 2) return;
+  const std::string& column = table.mapping.Find(Field::kType)->column;
+  std::string text;
+  for (const auto& [type, rows] : types) {
+    text += (text.empty() ? "" : ", ") + type + " " + std::to_string(rows);
+  }
+  Note(table.report.table.name + ": " + column + " has more than one value (" + text +
+       "), and rows of each are taken; if not all of them are to be let in, say --where " + column +
+       "=" + types.begin()->first);
 }
 
 // Whether the input held what the options ask for.
@@ -658,6 +685,10 @@ Status CheckImportOptions(const ImportOptions& options) {
   if (!options.time_zone.empty()) {
     TimeZone zone;
     if (Status load = TimeZone::Load(options.time_zone, &zone); !load.ok()) return load;
+  }
+  for (const std::string& text : options.conditions) {
+    RowCondition condition;
+    if (Status parsed = ParseCondition(text, &condition); !parsed.ok()) return parsed;
   }
   if (!options.columns.empty()) {
     if (options.tables.size() != 1) {

@@ -49,6 +49,8 @@ struct ImportOptions {
   std::vector<std::string> schema_files;
   // Tables to take, "name" or "database.name". Empty: every table that is a preset.
   std::vector<std::string> tables;
+  // Rows are taken where all of these hold, "column=value[,value...]"; of every table.
+  std::vector<std::string> conditions;
   // Takes exactly one entry in `tables`. See kColumnsHelp for the grammar. Empty: presets.
   std::string columns;
   // Where rows go; missing: the namespace of the table's own name.

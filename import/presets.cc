@@ -10,6 +10,7 @@ constexpr Preset kPresets[] = {
                 "revoked=revoked?,revoked_at=revoked_at?"},
     {.table = "auth_user_tokens",
      .columns = "token=token,owner=user_id,expires_at=expires_at,scopes=scopes?,status=status?,"
+                "type=token_type?,"
                 "created_at=created_at?,updated_at=updated_at?,last_used_at=last_used_at?,"
                 "source_id=id?,active=is_active?,revoked=revoked?,revoked_at=revoked_at?"},
     {.table = "api_token",

@@ -80,7 +80,8 @@ struct TableInfo {
 
 struct TableReport {
   TableInfo table;
-  uint64_t rows_read = 0;  // = rows_taken + rows_refused
+  uint64_t rows_read = 0;          // = rows_taken + rows_refused + rows_not_selected
+  uint64_t rows_not_selected = 0;  // by ImportOptions::conditions
   uint64_t rows_taken = 0;
   uint64_t rows_refused = 0;
   uint64_t rows_revoked = 0;            // of those taken

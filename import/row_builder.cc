@@ -46,6 +46,34 @@ bool ParseHexKey(std::string_view hex, TokenKey* key) {
   return true;
 }
 
+int Base64Value(char c) {
+  if (c >= 'A' && c <= 'Z') return c - 'A';
+  if (c >= 'a' && c <= 'z') return c - 'a' + 26;
+  if (c >= '0' && c <= '9') return c - '0' + 52;
+  if (c == '+' || c == '-') return 62;
+  if (c == '/' || c == '_') return 63;
+  return -1;
+}
+
+bool ParseBase64Key(std::string_view text, TokenKey* key) {
+  while (text.ends_with('=')) text.remove_suffix(1);
+  if (text.size() != (kTokenKeyBytes * 4 + 2) / 3) return false;
+  uint32_t bits = 0;
+  unsigned held = 0;
+  size_t out = 0;
+  for (char c : text) {
+    const int value = Base64Value(c);
+    if (value < 0) return false;
+    bits = bits << 6 | static_cast<uint32_t>(value);
+    held += 6;
+    if (held >= 8 && out < kTokenKeyBytes) {
+      held -= 8;
+      key->bytes[out++] = static_cast<uint8_t>(bits >> held);
+    }
+  }
+  return true;
+}
+
 // Salted, slow hashes: the same token gives another one each time, so there is nothing to look up.
 bool IsPasswordHash(std::string_view text) {
   if (text.size() == 60 && text.starts_with("$2") && text[3] == '$') return true;
@@ -73,6 +101,7 @@ Status RowBuilder::Bind(const Layout& layout) {
   layout_ = layout;
   bound_.clear();
   source_id_.clear();
+  conditions_.clear();
   wanted_.assign(layout.columns.size(), 0);
 
   auto find = [&](std::string_view column) -> std::optional<size_t> {
@@ -103,6 +132,14 @@ Status RowBuilder::Bind(const Layout& layout) {
       bind(mapping, *position);
     } else if (!mapping.optional) {
       missing += (missing.empty() ? "" : ", ") + mapping.column;
+    }
+  }
+  for (const RowCondition& condition : mapping_.conditions) {
+    if (const std::optional<size_t> position = find(condition.column)) {
+      conditions_.push_back({&condition, *position});
+      wanted_[*position] = 1;
+    } else {
+      missing += (missing.empty() ? "" : ", ") + condition.column;
     }
   }
   // A token must not come out by another door.
@@ -188,8 +225,17 @@ std::vector<FieldUse> RowBuilder::Describe(const std::string& timestamp_note,
       case Field::kKeyHex:
         use.reading = scheme + " in hexadecimal digits";
         break;
+      case Field::kKeyBase64:
+        use.reading = scheme + " in base64";
+        break;
       case Field::kKeyBinary:
         use.reading = scheme + " in bytes";
+        break;
+      case Field::kExpiresIn:
+        use.reading = "seconds from created_at on";
+        break;
+      case Field::kType:
+        use.reading = "kept as the attribute type";
         break;
       case Field::kExpiresAt:
       case Field::kCreatedAt:
@@ -247,11 +293,26 @@ std::vector<std::string> RowBuilder::IgnoredColumns() const {
   return ignored;
 }
 
+bool RowBuilder::Selects(const std::vector<Cell>& cells) const {
+  // A row of the wrong length is refused, and not passed over.
+  if (cells.size() != layout_.columns.size()) return true;
+  return std::all_of(conditions_.begin(), conditions_.end(), [&](const Condition& one) {
+    const Cell& cell = cells[one.position];
+    const std::string_view bytes = cell.kind == CellKind::kNull ? "NULL" : cell.bytes;
+    const std::vector<std::string>& values = one.condition->values;
+    return std::find(values.begin(), values.end(), bytes) != values.end();
+  });
+}
+
 std::optional<RefusalReason> RowBuilder::Build(const std::vector<Cell>& cells, ImportRow* row) {
   *row = ImportRow();
+  expires_in_s_.reset();
   if (cells.size() != layout_.columns.size()) return RefusalReason::kColumnCount;
   for (const Bound& bound : bound_) {
     if (Refusal refusal = Apply(bound, cells[bound.position], row)) return refusal;
+  }
+  if (expires_in_s_) {
+    if (Refusal refusal = FinishExpiresIn(row)) return refusal;
   }
   TakeSourceId(cells, row);
   return std::nullopt;
@@ -266,6 +327,9 @@ RowBuilder::Refusal RowBuilder::Apply(const Bound& bound, const Cell& cell, Impo
     case Field::kUseCount:
       TakeRest(bound, cell, row);
       return std::nullopt;
+    case Field::kType:
+      TakeType(bound, cell, row);
+      return std::nullopt;
     default:
       break;
   }
@@ -275,6 +339,7 @@ RowBuilder::Refusal RowBuilder::Apply(const Bound& bound, const Cell& cell, Impo
   switch (bound.mapping->field) {
     case Field::kToken:
     case Field::kKeyHex:
+    case Field::kKeyBase64:
     case Field::kKeyBinary:
       return TakeToken(bound, cell, row);
     case Field::kOwner:
@@ -283,6 +348,8 @@ RowBuilder::Refusal RowBuilder::Apply(const Bound& bound, const Cell& cell, Impo
       return TakeScopes(bound, cell, row);
     case Field::kExpiresAt:
       return TakeExpiry(bound, cell, row);
+    case Field::kExpiresIn:
+      return TakeExpiresIn(cell);
     default:
       return TakeState(bound, cell, row);
   }
@@ -346,6 +413,10 @@ RowBuilder::Refusal RowBuilder::TakeToken(const Bound& bound, const Cell& cell, 
     if (ParseHexKey(text, &row->token.key)) return std::nullopt;
     return IsPasswordHash(text) ? RefusalReason::kPasswordHash : RefusalReason::kBadKey;
   }
+  if (bound.mapping->field == Field::kKeyBase64) {
+    if (ParseBase64Key(text, &row->token.key)) return std::nullopt;
+    return IsPasswordHash(text) ? RefusalReason::kPasswordHash : RefusalReason::kBadKey;
+  }
   if (text.size() > kTokenBytesMax) return RefusalReason::kTokenTooLong;
   if (IsPasswordHash(text)) return RefusalReason::kPasswordHash;
   ++tokens_;
@@ -373,6 +444,22 @@ RowBuilder::Refusal RowBuilder::TakeExpiry(const Bound& bound, const Cell& cell,
     return std::nullopt;
   }
   return TimeRefusal(result);
+}
+
+RowBuilder::Refusal RowBuilder::TakeExpiresIn(const Cell& cell) {
+  if (cell.kind == CellKind::kNull) return std::nullopt;
+  uint64_t seconds = 0;
+  const char* end = cell.bytes.data() + cell.bytes.size();
+  const auto [stop, error] = std::from_chars(cell.bytes.data(), end, seconds);
+  if (error != std::errc() || stop != end) return RefusalReason::kBadTime;
+  expires_in_s_ = seconds;
+  return std::nullopt;
+}
+
+RowBuilder::Refusal RowBuilder::FinishExpiresIn(ImportRow* row) const {
+  if (!row->created_at_ms || *expires_in_s_ > kTimeMsMax / 1000) return RefusalReason::kBadTime;
+  row->expires_at_ms = *row->created_at_ms + *expires_in_s_ * 1000;
+  return row->expires_at_ms > kTimeMsMax ? Refusal(RefusalReason::kBadTime) : std::nullopt;
 }
 
 RowBuilder::Refusal RowBuilder::TakeScopes(const Bound& bound, const Cell& cell, ImportRow* row) {
@@ -455,6 +542,28 @@ TimeResult RowBuilder::ReadTime(const Bound& bound, const Cell& cell, uint64_t* 
   }
   const TimeZone& zone = bound.type == ColumnType::kTimestamp ? *timestamp_zone_ : *other_zone_;
   return ReadDateTime(cell.bytes, zone, ms);
+}
+
+void RowBuilder::TakeType(const Bound& bound, const Cell& cell, ImportRow* row) {
+  if (cell.kind == CellKind::kNull) return;
+  std::string_view text;
+  if (cell.kind == CellKind::kExpression || cell.overlong ||
+      ReadText(bound, cell, &type_buffer_, &text) || text.size() > kTextBytesMax ||
+      !msgpack_io::IsValidUtf8(text)) {
+    return LeaveOut(Field::kType);
+  }
+  const auto known = types_.find(std::string(text));
+  if (known != types_.end()) {
+    ++known->second;
+  } else {
+    ++types_[types_.size() < kTypesMax ? std::string(text) : "..."];
+  }
+  attributes_.clear();
+  msgpack_io::Writer writer(&attributes_);
+  writer.MapHeader(1);
+  writer.Str("type");
+  writer.Str(text);
+  row->attributes = attributes_;
 }
 
 // What a row can do without.

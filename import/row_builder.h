@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -47,6 +48,8 @@ class RowBuilder {
   bool uses_timestamp_zone() const;
   bool uses_other_zone() const;
 
+  // Whether the row meets the mapping's conditions; if not, it is not to be built.
+  bool Selects(const std::vector<Cell>& cells) const;
   // Missing: the row is good, and *row points into the cells and into this builder until the next
   // call. Else why it is refused.
   std::optional<RefusalReason> Build(const std::vector<Cell>& cells, ImportRow* row);
@@ -55,6 +58,8 @@ class RowBuilder {
   uint64_t left_out(Field field) const { return left_out_[static_cast<size_t>(field)]; }
   // Whether every token in clear so far looked like a SHA-256 in hexadecimal digits.
   bool all_look_hashed() const { return tokens_ > 0 && tokens_like_digests_ == tokens_; }
+  // Of the rows built so far, by type; others than the first kTypesMax are under "...".
+  const std::map<std::string, uint64_t>& types() const { return types_; }
 
  private:
   struct Bound {
@@ -64,6 +69,11 @@ class RowBuilder {
     std::string type_name;
     Charset charset;
   };
+  struct Condition {
+    const RowCondition* condition;
+    size_t position;
+  };
+  static constexpr size_t kTypesMax = 16;
   enum class Zone : uint8_t { kNone, kTimestamp, kOther };
 
   using Refusal = std::optional<RefusalReason>;
@@ -72,9 +82,12 @@ class RowBuilder {
   Refusal TakeToken(const Bound& bound, const Cell& cell, ImportRow* row);
   Refusal TakeOwner(const Bound& bound, const Cell& cell, ImportRow* row);
   Refusal TakeExpiry(const Bound& bound, const Cell& cell, ImportRow* row);
+  Refusal TakeExpiresIn(const Cell& cell);
+  Refusal FinishExpiresIn(ImportRow* row) const;
   Refusal TakeScopes(const Bound& bound, const Cell& cell, ImportRow* row);
   Refusal TakeState(const Bound& bound, const Cell& cell, ImportRow* row);
   void TakeSourceId(const std::vector<Cell>& cells, ImportRow* row);
+  void TakeType(const Bound& bound, const Cell& cell, ImportRow* row);
   void TakeRest(const Bound& bound, const Cell& cell, ImportRow* row);
 
   Zone ZoneOf(const Bound& bound) const;
@@ -96,15 +109,19 @@ class RowBuilder {
   Layout layout_;
   std::vector<Bound> bound_;      // but for the source id
   std::vector<Bound> source_id_;  // several for a key of several columns
+  std::vector<Condition> conditions_;
   std::vector<uint8_t> wanted_;
 
   Digester digester_;
   std::array<uint64_t, kFields> left_out_{};
   uint64_t tokens_ = 0;
   uint64_t tokens_like_digests_ = 0;
+  std::map<std::string, uint64_t> types_;
 
   // What the row in hand points to.
   std::string token_buffer_, owner_buffer_, name_buffer_, scopes_buffer_, source_id_buffer_;
+  std::string type_buffer_, attributes_;
+  std::optional<uint64_t> expires_in_s_;
   std::vector<std::string> scopes_;
   // Stands in for an entry of the mapping where the primary key is the source id.
   FieldMapping primary_key_mapping_;

@@ -7,9 +7,10 @@ namespace tokend {
 namespace {
 
 constexpr std::array<std::string_view, kFields> kFieldNames = {
-    "token",      "key_hex",    "key_binary", "owner",        "name",      "scopes",
-    "expires_at", "created_at", "updated_at", "last_used_at", "use_count", "source_id",
-    "revoked",    "active",     "revoked_at", "status"};
+    "token",      "key_hex",      "key_base64", "key_binary", "owner",
+    "name",       "scopes",       "expires_at", "expires_in", "created_at",
+    "updated_at", "last_used_at", "use_count",  "source_id",  "revoked",
+    "active",     "revoked_at",   "status",     "type"};
 
 bool IsTime(Field field) {
   return field == Field::kExpiresAt || field == Field::kCreatedAt || field == Field::kUpdatedAt ||
@@ -71,7 +72,8 @@ Status ParseReading(std::string_view entry, std::string_view text, FieldMapping*
 }  // namespace
 
 bool IsKeyField(Field field) {
-  return field == Field::kToken || field == Field::kKeyHex || field == Field::kKeyBinary;
+  return field == Field::kToken || field == Field::kKeyHex || field == Field::kKeyBase64 ||
+         field == Field::kKeyBinary;
 }
 
 std::string_view FieldName(Field field) { return kFieldNames[static_cast<size_t>(field)]; }
@@ -122,7 +124,37 @@ Status ParseMapping(std::string_view text, TableMapping* mapping) {
   }
   if (keys != 1) {
     return {ErrorCode::kBadParams,
-            "columns: should have exactly one of token=, key_hex= and key_binary="};
+            "columns: should have exactly one of token=, key_hex=, key_base64= and key_binary="};
+  }
+  if (mapping->Find(Field::kExpiresIn) != nullptr) {
+    if (mapping->Find(Field::kExpiresAt) != nullptr) {
+      return {ErrorCode::kBadParams, "columns: should have expires_at= or expires_in=, not both"};
+    }
+    const FieldMapping* created = mapping->Find(Field::kCreatedAt);
+    if (created == nullptr || created->optional) {
+      return {ErrorCode::kBadParams,
+              "columns: expires_in= counts from created_at=, which should be there too"};
+    }
+  }
+  return Status::Ok();
+}
+
+Status ParseCondition(std::string_view text, RowCondition* condition) {
+  std::string_view values = text;
+  std::string_view column = TakeUntil(&values, '=');
+  if (column.size() >= 2 && column.front() == '`' && column.back() == '`') {
+    column = column.substr(1, column.size() - 2);
+  }
+  if (column.empty() || text.find('=') == std::string_view::npos) {
+    return {ErrorCode::kBadParams,
+            "where: '" + std::string(text) + "': should be COLUMN=VALUE[,VALUE...]"};
+  }
+  condition->column = column;
+  condition->values.clear();
+  bool more = true;
+  while (more) {
+    more = values.find(',') != std::string_view::npos;
+    condition->values.emplace_back(TakeUntil(&values, ','));
   }
   return Status::Ok();
 }

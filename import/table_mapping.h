@@ -7,7 +7,8 @@
 //            | "hex" | "text"                            of owner and source_id
 //            | word { "/" word }                         of status: the words that mean live
 //
-// Exactly one entry says what the key is made of: token (in clear), key_hex or key_binary.
+// Exactly one entry says what the key is made of: token (in clear), key_hex, key_base64 or
+// key_binary.
 #pragma once
 
 #include <cstdint>
@@ -24,11 +25,13 @@ namespace tokend {
 enum class Field : uint8_t {
   kToken,      // in clear: digested here
   kKeyHex,     // its digest in hexadecimal digits of either case
+  kKeyBase64,  // its digest in base64, of the usual alphabet or that of URLs, padded or not
   kKeyBinary,  // its digest in bytes
   kOwner,
   kName,
   kScopes,     // a JSON list, or words with spaces or commas between
   kExpiresAt,  // NULL = never
+  kExpiresIn,  // in seconds from created_at on; NULL = never
   kCreatedAt,
   kUpdatedAt,
   kLastUsedAt,
@@ -38,8 +41,9 @@ enum class Field : uint8_t {
   kActive,     // false = revoked
   kRevokedAt,  // not NULL = revoked
   kStatus,     // a word
+  kType,       // a word, kept as the attribute "type"
 };
-inline constexpr size_t kFields = 16;
+inline constexpr size_t kFields = 19;
 
 std::string_view FieldName(Field field);  // "token", "key_hex", ...
 // Of what the key is made.
@@ -63,13 +67,22 @@ struct FieldMapping {
   std::vector<std::string> live_words;  // kWords: what else there is means revoked
 };
 
+// Rows are taken where the column has one of these values; NULL as a value is NULL.
+struct RowCondition {
+  std::string column;
+  std::vector<std::string> values;
+};
+
 struct TableMapping {
   std::vector<FieldMapping> fields;
+  std::vector<RowCondition> conditions;  // all of them must hold
 
   const FieldMapping* Find(Field field) const;
 };
 
-// kBadParams names the entry and what it should be.
+// Fields only. kBadParams names the entry and what it should be.
 Status ParseMapping(std::string_view text, TableMapping* mapping);
+// "column=value[,value...]"; the column may stand in backquotes.
+Status ParseCondition(std::string_view text, RowCondition* condition);
 
 }  // namespace tokend

@@ -46,6 +46,7 @@ struct GotRow {
   std::optional<uint64_t> created_at_ms, updated_at_ms, last_used_at_ms;
   uint64_t use_count = 0;
   std::string source_id;
+  std::string attributes;
   uint64_t row = 0;
   uint64_t offset = 0;
 
@@ -79,6 +80,7 @@ class KeepingSink : public RowSink {
     got.last_used_at_ms = row.last_used_at_ms;
     got.use_count = row.use_count;
     got.source_id = row.source_id;
+    got.attributes = row.attributes;
     got.row = position.row;
     got.offset = position.offset;
     rows[table.name].push_back(std::move(got));

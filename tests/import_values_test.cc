@@ -9,9 +9,11 @@
 namespace tokend {
 namespace {
 
+using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::Optional;
 
 using namespace std::string_literals;
@@ -419,6 +421,82 @@ TEST(ScopesTest, AreRefusedWhenNotUnderstood) {
   EXPECT_THAT(outcome.rows()[1].scopes, ElementsAre("x"));
   EXPECT_THAT(outcome.rows()[2].scopes, IsEmpty());
   EXPECT_THAT(outcome.refusals(), ElementsAre("bad_scopes:1"));
+}
+
+TEST(ExpiresInTest, CountsFromCreation) {
+  Outcome outcome = ImportMapped(
+      "INSERT INTO t (token,c,s) VALUES ('a','2030-01-01 00:00:00',7200),"
+      "('b','2030-01-01 00:00:00',NULL),('c','2030-01-01 00:00:00','0'),('d',NULL,5),"
+      "('e','2030-01-01 00:00:00',-1),('f','2030-01-01 00:00:00','1h'),"
+      "('g','2030-01-01 00:00:00',99999999999999999),('h','0000-00-00 00:00:00',5);",
+      "token=token,created_at=c,expires_in=s");
+  ASSERT_EQ(outcome.rows().size(), 3u);
+  constexpr uint64_t kCreatedMs = 1893456000000;
+  EXPECT_EQ(outcome.rows()[0].expires_at_ms, kCreatedMs + 7'200'000);
+  EXPECT_EQ(outcome.rows()[1].expires_at_ms, kNever);
+  EXPECT_EQ(outcome.rows()[2].expires_at_ms, kCreatedMs);
+  EXPECT_THAT(outcome.refusals(), ElementsAre("bad_time:5"));
+}
+
+TEST(TypeTest, IsKeptAndToldWhereThereAreSeveral) {
+  Outcome outcome = ImportMapped(
+      "INSERT INTO t (token,k) VALUES ('a','access'),('b','refresh'),('c',NULL),('d','access');",
+      "token=token,type=k");
+  ASSERT_EQ(outcome.rows().size(), 4u);
+  EXPECT_EQ(outcome.rows()[0].attributes,
+            "\x81\xa4type\xa6"
+            "access");
+  EXPECT_EQ(outcome.rows()[1].attributes, "\x81\xa4type\xa7refresh");
+  EXPECT_EQ(outcome.rows()[2].attributes, "");
+  EXPECT_THAT(outcome.report.notes,
+              Contains("t: k has more than one value (access 2, refresh 1), and rows of each are "
+                       "taken; if not all of them are to be let in, say --where k=access"));
+  EXPECT_THAT(
+      ImportMapped("INSERT INTO t (token,k) VALUES ('a','x'),('b','x');", "token=token,type=k")
+          .report.notes,
+      Not(Contains(HasSubstr("more than one value"))));
+}
+
+TEST(KeyBase64Test, TakesBothAlphabetsPaddedOrNot) {
+  // Of 32 bytes 0xfb.
+  const std::string hex = [] {
+    std::string all;
+    for (int i = 0; i < 32; ++i) all += "fb";
+    return all;
+  }();
+  const std::string usual = "+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/s";
+  std::string of_urls = usual;
+  for (char& c : of_urls) c = c == '+' ? '-' : c == '/' ? '_' : c;
+  for (const std::string& text : {usual, usual + "=", of_urls, of_urls + "="}) {
+    Outcome outcome = ImportMapped("INSERT INTO t (k) VALUES ('" + text + "');", "key_base64=k");
+    EXPECT_EQ(outcome.keys(), std::vector<std::string>{hex}) << text;
+  }
+  Outcome outcome = ImportMapped("INSERT INTO t (k) VALUES ('" + usual.substr(1) + "'),('" + usual +
+                                     "A'),('*" + usual.substr(1) + "'),(''),(NULL);",
+                                 "key_base64=k");
+  EXPECT_THAT(outcome.refusals(), ElementsAre("bad_key:3", "empty_token:1", "null_token:1"));
+}
+
+TEST(WhereTest, TakesRowsThatMeetEveryCondition) {
+  ImportOptions options;
+  options.tables = {"t"};
+  options.columns = "token=token";
+  options.conditions = {"k=access,NULL", "n=1"};
+  Outcome outcome = ImportText(
+      "INSERT INTO t (token,k,n) VALUES ('a','access',1),('b','refresh',1),('c',NULL,'1'),"
+      "('d','access',2),('','refresh',1),('e','access');",
+      options);
+  EXPECT_THAT(outcome.keys(), ElementsAre(KeyOf("a"), KeyOf("c")));
+  EXPECT_EQ(outcome.table().rows_read, 6u);
+  EXPECT_EQ(outcome.table().rows_not_selected, 3u);
+  EXPECT_THAT(outcome.refusals(), ElementsAre("column_count:1"));
+  options.conditions = {"nowhere=1"};
+  EXPECT_THAT(ImportText("INSERT INTO t (token) VALUES ('a');", options).status.message(),
+              HasSubstr("no column nowhere"));
+  for (const char* wrong : {"k", "=x", ""}) {
+    options.conditions = {wrong};
+    EXPECT_THAT(ImportText("", options).status.message(), HasSubstr("COLUMN=VALUE")) << wrong;
+  }
 }
 
 }  // namespace

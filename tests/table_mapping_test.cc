@@ -54,6 +54,9 @@ TEST(ParseMappingTest, SaysWhatIsWrong) {
       {"token=a,owner=b:epoch_s", "hex or text"},
       {"token=a,status=b:x//y", "an empty word"},
       {"token=a:hex", "no other way"},
+      {"token=a,expires_in=b", "counts from created_at="},
+      {"token=a,expires_in=b,created_at=c?", "counts from created_at="},
+      {"token=a,expires_in=b,created_at=c,expires_at=d", "not both"},
   };
   for (const auto& [text, want] : cases) {
     TableMapping mapping;

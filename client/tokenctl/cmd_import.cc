@@ -203,6 +203,12 @@ void AddImportCommand(CLI::App* app, Context* context) {
                          "What is what in the one table of --table, see below")
             ->type_name("COLUMNS");
         command
+            ->add_option("--where", options->import.conditions,
+                         "Take rows only where COLUMN is VALUE, or one of several, or NULL; repeat "
+                         "for more columns")
+            ->type_name("COLUMN=VALUE[,VALUE]")
+            ->allow_extra_args(false);
+        command
             ->add_option("--schema", options->import.schema_files,
                          "Read CREATE TABLE from this file; repeat for more")
             ->type_name("FILE")

@@ -30,10 +30,14 @@ std::string TableText(const TableReport& report,
     for (const std::string& column : table.ignored_columns) text += " " + Printable(column);
     text += '\n';
   }
-  text += fmt::format("  rows: {} read, {} taken ({} revoked, {} without expiry), {} refused\n",
+  text += fmt::format("  rows: {} read, {} taken ({} revoked, {} without expiry), {} refused",
                       WithCommas(report.rows_read), WithCommas(report.rows_taken),
                       WithCommas(report.rows_revoked), WithCommas(report.rows_never),
                       WithCommas(report.rows_refused));
+  if (report.rows_not_selected > 0) {
+    text += fmt::format(", {} not selected", WithCommas(report.rows_not_selected));
+  }
+  text += '\n';
   for (const RefusalReport& refusal : report.refusals) {
     text += fmt::format("  refused: {} {} ({}); first:", WithCommas(refusal.count),
                         RefusalName(refusal.reason), RefusalText(refusal.reason));
@@ -106,6 +110,7 @@ Json TableJson(const TableReport& report, const std::optional<client::ImportTota
           {"rows_read", report.rows_read},
           {"rows_taken", report.rows_taken},
           {"rows_refused", report.rows_refused},
+          {"rows_not_selected", report.rows_not_selected},
           {"rows_revoked", report.rows_revoked},
           {"rows_never", report.rows_never},
           {"refusals", std::move(refusals)},

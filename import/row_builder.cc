@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "import/hex.h"
 #include "import/scopes.h"
 #include "import/sql_tokenizer.h"
 #include "protocol/msgpack.h"
@@ -28,22 +29,8 @@ bool OneOf(std::string_view text, const Words& words) {
                      [text](std::string_view word) { return EqualsIgnoreCase(text, word); });
 }
 
-int HexValue(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 bool ParseHexKey(std::string_view hex, TokenKey* key) {
-  if (hex.size() != 2 * kTokenKeyBytes) return false;
-  for (size_t i = 0; i < kTokenKeyBytes; ++i) {
-    int high = HexValue(hex[2 * i]);
-    int low = HexValue(hex[2 * i + 1]);
-    if (high < 0 || low < 0) return false;
-    key->bytes[i] = static_cast<uint8_t>(high << 4 | low);
-  }
-  return true;
+  return hex.size() == 2 * kTokenKeyBytes && DecodeHex(hex, kTokenKeyBytes, key->bytes.data());
 }
 
 int Base64Value(char c) {

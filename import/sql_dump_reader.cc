@@ -378,6 +378,13 @@ Status SqlDumpReader::Begin(const TableName& table, bool columns_listed) {
 
 Status SqlDumpReader::ReadRows(const TableName& table, bool columns_listed) {
   if (Status begin = Begin(table, columns_listed); !begin.ok()) return begin;
+  if (!plan_.take) {
+    uint64_t rows = 0;
+    if (!sql_.SkipRows(&rows)) ++skipped_["INSERT cut short"];
+    if (rows > 0) consumer_->SkippedRows(table, rows);
+    sql_.SkipStatement();
+    return Status::Ok();
+  }
   skipped_rows_ = 0;
   Status status;
   while (status.ok()) {

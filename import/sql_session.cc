@@ -155,6 +155,7 @@ bool SqlSession::Assign(std::string_view scope, const std::string& variable,
   } else if (name == "@@character_set_client") {
     if (!operand.known) return false;
     charset_ = operand.value;
+    client_charset_ = charset_ ? ParseCharset(*charset_) : Charset::kUnknown;
   }
   return operand.known;
 }
@@ -199,10 +200,6 @@ void SqlSession::ApplySqlMode() {
 SqlSession::Value SqlSession::time_zone() const {
   if (time_zone_ && EqualsIgnoreCase(*time_zone_, "SYSTEM")) return std::nullopt;
   return time_zone_;
-}
-
-Charset SqlSession::client_charset() const {
-  return charset_ ? ParseCharset(*charset_) : Charset::kUnknown;
 }
 
 }  // namespace tokend

@@ -24,7 +24,7 @@ class SqlSession {
 
   // As in SET TIME_ZONE; missing also for 'SYSTEM', which says nothing outside of its server.
   Value time_zone() const;
-  Charset client_charset() const;
+  Charset client_charset() const { return client_charset_; }
   const Value& client_charset_name() const { return charset_; }
 
   // GTID_PURGED or gtid_slave_pos, whichever was set last; empty when neither was.
@@ -50,6 +50,7 @@ class SqlSession {
   Value sql_mode_;
   Value time_zone_;
   Value charset_;
+  Charset client_charset_ = Charset::kUnknown;  // that which charset_ names
   std::string gtid_;
   std::map<std::string, Value> user_variables_;
   bool backslash_escapes_ = true;

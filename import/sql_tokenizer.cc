@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "import/byte_scan.h"
+#include "import/hex.h"
 
 namespace tokend {
 namespace {
@@ -16,12 +17,6 @@ bool IsDigit(int c) { return c >= '0' && c <= '9'; }
 bool IsWordByte(int c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || IsDigit(c) || c == '_' || c == '$' ||
          c >= 0x80;
-}
-int HexValue(int c) {
-  if (IsDigit(c)) return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
 }
 char Upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
 
@@ -87,7 +82,7 @@ const SqlToken& SqlTokenizer::Read(bool keep) {
   text_.clear();
   do {
     SkipBlanks();
-  } while (ReadComment() || (at_start_ && ReadClientLine()) || ReadMessage());
+  } while (ReadRemark());
   token_.offset = offset();
 
   int c = Peek();
@@ -113,7 +108,8 @@ const SqlToken& SqlTokenizer::Read(bool keep) {
     ReadQuoted(static_cast<char>(c), false, true, kWordBytesMax);
   } else if (IsDigit(c)) {
     std::string_view ahead = Ahead(3);
-    bool hex = ahead.size() == 3 && c == '0' && Upper(ahead[1]) == 'X' && HexValue(ahead[2]) >= 0;
+    bool hex = ahead.size() == 3 && c == '0' && Upper(ahead[1]) == 'X' &&
+               HexValue(ahead[2]) != kNoHexDigit;
     bool bit = ahead.size() == 3 && c == '0' && ahead[1] == 'b' && (ahead[2] | 1) == '1';
     if (hex || bit) {
       pos_ += 2;
@@ -149,8 +145,28 @@ const SqlToken& SqlTokenizer::Read(bool keep) {
     token_.punct = 0;
     return token_;
   }
-  token_.text = text_;
+  if (token_.text.data() == nullptr) token_.text = text_;
   return token_;
+}
+
+// What is no token: a comment, a line of the client's or of a dump program's.
+bool SqlTokenizer::ReadRemark() {
+  switch (Peek()) {
+    case '#':
+    case '-':
+    case '/':
+    case '*':
+      return ReadComment();
+    case 'D':
+    case 'd':
+    case 'E':
+      return at_start_ && ReadClientLine();
+    case 'm':
+    case 'W':
+      return ReadMessage();
+    default:
+      return false;
+  }
 }
 
 void SqlTokenizer::SkipStatement() {
@@ -159,6 +175,55 @@ void SqlTokenizer::SkipStatement() {
     Skip();
   }
   unread_ = false;
+}
+
+bool SqlTokenizer::SkipRows(uint64_t* rows) {
+  static constexpr std::string_view kRow = "ROW";
+  // Bytes that mean something in a row, besides the delimiter.
+  std::array<bool, 256> stops{};
+  for (char c : std::string_view("'\"`()#-/*mW")) stops[static_cast<unsigned char>(c)] = true;
+  stops[static_cast<unsigned char>(delimiter_.front())] = true;
+  *rows = 0;
+  uint64_t depth = 0;
+  while (true) {
+    if (depth == 0) {
+      SkipBlanks();
+      if (ReadRemark()) continue;
+      if (Peek() == ',' && !AtDelimiter()) {
+        ++pos_;
+        continue;
+      }
+      if (EqualsIgnoreCase(Ahead(kRow.size()), kRow)) {
+        pos_ += kRow.size();
+        continue;
+      }
+      if (Peek() != '(' || AtDelimiter()) return true;
+      ++pos_;
+      ++depth;
+    }
+    while (pos_ < end_ && !stops[static_cast<unsigned char>(*pos_)]) ++pos_;
+    const int c = Peek();
+    if (c < 0) {
+      cut_ = true;
+      return true;
+    }
+    if (!stops[static_cast<unsigned char>(c)]) continue;
+    if (AtDelimiter()) return false;
+    if (c == '\'' || c == '"' || c == '`') {
+      ++pos_;
+      const bool is_string = c == '\'' || (c == '"' && !ansi_quotes_);
+      ReadQuoted(static_cast<char>(c), is_string && backslash_escapes_, false, value_bytes_max_);
+      if (cut_) return true;
+    } else if (c == '(') {
+      ++pos_;
+      ++depth;
+    } else if (c == ')') {
+      ++pos_;
+      if (--depth == 0) ++*rows;
+    } else if (!ReadRemark()) {
+      ++pos_;
+    }
+  }
 }
 
 void SqlTokenizer::SkipBlanks() {
@@ -280,6 +345,14 @@ bool SqlTokenizer::ReadMessage() {
 
 void SqlTokenizer::ReadQuoted(char quote, bool escapes, bool keep, size_t bytes_max) {
   const char special = escapes ? '\\' : quote;
+  // Most values have nothing to decode and stand in the window as a whole.
+  const char* end = FindEither(pos_, end_, quote, special);
+  if (end_ - end > 1 && end[0] == quote && end[1] != quote && text_.empty() &&
+      static_cast<size_t>(end - pos_) <= bytes_max) {
+    if (keep) token_.text = {pos_, static_cast<size_t>(end - pos_)};
+    pos_ += end - pos_ + 1;
+    return;
+  }
   while (Peek() >= 0) {
     const char* stop = FindEither(pos_, end_, quote, special);
     if (keep) Append(pos_, static_cast<size_t>(stop - pos_), bytes_max);
@@ -316,6 +389,15 @@ void SqlTokenizer::ReadWord() {
 
 void SqlTokenizer::ReadNumber() {
   token_.kind = SqlTokenKind::kNumber;
+  const char* end = pos_;
+  while (end < end_ && IsDigit(static_cast<unsigned char>(*end))) ++end;
+  const auto size = static_cast<size_t>(end - pos_);
+  if (end < end_ && *end != '.' && *end != 'e' && *end != 'E' && size > 0 &&
+      size <= kWordBytesMax) {
+    token_.text = {pos_, size};
+    pos_ += size;
+    return;
+  }
   auto digits = [this] {
     while (IsDigit(Peek())) {
       AppendByte(*pos_, kWordBytesMax);
@@ -365,7 +447,8 @@ void SqlTokenizer::ReadDigits(SqlTokenKind kind, char quote, bool keep) {
   // In digits; decoded they take a half or an eighth of it.
   const size_t digits_max = value_bytes_max_ * (hex ? 2 : 8);
   int c;
-  while ((c = Peek()) >= 0 && (hex ? HexValue(c) >= 0 : (c | 1) == '1')) {
+  while ((c = Peek()) >= 0 &&
+         (hex ? HexValue(static_cast<char>(c)) != kNoHexDigit : (c | 1) == '1')) {
     if (keep) AppendByte(static_cast<char>(c), digits_max);
     ++pos_;
   }

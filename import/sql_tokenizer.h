@@ -89,6 +89,9 @@ class SqlTokenizer {
   void Unread() { unread_ = true; }
   const SqlToken& token() const { return token_; }
 
+  // Passes over "(..), (..) ..." and counts them, up to what is neither; from behind VALUES on. The
+  // next token is that. False: a delimiter broke off the last one, which is not counted.
+  bool SkipRows(uint64_t* rows);
   // To just behind the next delimiter; nothing when the current token is one.
   void SkipStatement();
 
@@ -119,7 +122,8 @@ class SqlTokenizer {
   }
 
   void SkipBlanks();
-  bool ReadComment();  // false: there is none here
+  bool ReadRemark();   // false: there is none here
+  bool ReadComment();  // the same
   bool ReadClientLine();
   bool ReadMessage();
   void ReadLine(std::string* line, size_t bytes_max);

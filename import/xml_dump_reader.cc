@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "import/hex.h"
 #include "import/sql_ddl.h"
 #include "import/sql_tokenizer.h"
 
@@ -70,19 +71,6 @@ std::string QuoteIdentifier(std::string_view name) {
   std::string quoted = "`";
   for (char c : name) quoted += c == '`' ? "``" : std::string(1, c);
   return quoted + "`";
-}
-
-// False: not pairs of hexadecimal digits.
-bool DecodeHex(std::string_view digits, std::string* bytes) {
-  bytes->clear();
-  if (digits.size() % 2 != 0) return false;
-  for (size_t i = 0; i < digits.size(); i += 2) {
-    unsigned byte = 0;
-    const char* end = digits.data() + i + 2;
-    if (std::from_chars(digits.data() + i, end, byte, 16).ptr != end) return false;
-    *bytes += static_cast<char>(byte);
-  }
-  return true;
 }
 
 }  // namespace
@@ -270,7 +258,12 @@ Status XmlDumpReader::ReadRow(uint64_t row_offset) {
       cell.kind = is_hex ? CellKind::kBytes : CellKind::kText;
       if (!ReadTag(true) || tag_.name != "/field") break;
       if (is_hex && !cell.overlong) {
-        if (!DecodeHex(cells_.open_bytes(), &bytes)) cell.kind = CellKind::kExpression;
+        const std::string_view digits = cells_.open_bytes();
+        bytes.resize(digits.size() / 2);
+        if (digits.size() % 2 != 0 ||
+            !DecodeHex(digits, bytes.size(), reinterpret_cast<uint8_t*>(bytes.data()))) {
+          cell.kind = CellKind::kExpression;
+        }
         cells_.Drop();
         cells_.Keep(bytes);
       }

@@ -336,5 +336,58 @@ TEST(SqlTokenizerTest, StandsAnyBytes) {
   }
 }
 
+TEST(SkipRowsTest, CountsRowsAndStopsBehindThem) {
+  struct Case {
+    std::string_view text;
+    uint64_t rows;
+    bool whole;
+    SqlTokenKind next;
+    std::string_view next_text;
+  };
+  const Case cases[] = {
+      {"(1),(2);", 2, true, SqlTokenKind::kDelimiter, ""},
+      {" (1, (2), f(3))\n,\n( ) x", 2, true, SqlTokenKind::kWord, "x"},
+      {"('a)(;\\'(', \"b\"\"(\", `c)`, N'(', X'28', _utf8'(');", 1, true, SqlTokenKind::kDelimiter,
+       ""},
+      {"ROW(1), row (2) ON DUPLICATE KEY UPDATE a=VALUES(a);", 2, true, SqlTokenKind::kWord, "ON"},
+      {"(1 -- ) ( ;\n, 2 /* ( ; */ # ) ;\n) /* ( */ , (3) -- (\n;", 2, true,
+       SqlTokenKind::kDelimiter, ""},
+      {"(1 - 2 * 3 / 4, m, W);", 1, true, SqlTokenKind::kDelimiter, ""},
+      {"(1),(2;", 1, false, SqlTokenKind::kDelimiter, ""},
+      {"(1),(2", 1, true, SqlTokenKind::kEnd, ""},
+      {"(1),('2", 1, true, SqlTokenKind::kEnd, ""},
+      {"(1),", 1, true, SqlTokenKind::kEnd, ""},
+      {"", 0, true, SqlTokenKind::kEnd, ""},
+      {"x", 0, true, SqlTokenKind::kWord, "x"},
+  };
+  for (const Case& one : cases) {
+    for (size_t step : {size_t{1}, size_t{3}, SIZE_MAX}) {
+      MemorySource source(one.text, step);
+      SqlTokenizer sql(&source, {.window_bytes = 64}, nullptr);
+      uint64_t rows = 99;
+      EXPECT_EQ(sql.SkipRows(&rows), one.whole) << one.text;
+      EXPECT_EQ(rows, one.rows) << one.text;
+      EXPECT_EQ(sql.Next().kind, one.next) << one.text;
+      EXPECT_EQ(sql.token().text, one.next_text) << one.text;
+    }
+  }
+}
+
+TEST(SkipRowsTest, KnowsModesAndDelimiters) {
+  MemorySource plain("('a\\'),('b');");
+  SqlTokenizer sql(&plain, {}, nullptr);
+  sql.set_backslash_escapes(false);
+  uint64_t rows = 0;
+  EXPECT_TRUE(sql.SkipRows(&rows));
+  EXPECT_EQ(rows, 2u);
+
+  MemorySource other("DELIMITER //\nx (1;2),(3)// y");
+  SqlTokenizer with_delimiter(&other, {}, nullptr);
+  EXPECT_EQ(with_delimiter.Next().text, "x");
+  EXPECT_TRUE(with_delimiter.SkipRows(&rows));
+  EXPECT_EQ(rows, 2u);
+  EXPECT_EQ(with_delimiter.Next().kind, SqlTokenKind::kDelimiter);
+}
+
 }  // namespace
 }  // namespace tokend

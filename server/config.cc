@@ -87,7 +87,9 @@ constexpr auto kSettings = std::to_array<Setting>({
      "Writes that wait for the disk; beyond: busy"},
     {"queue_bytes_max", &Config::queue_bytes_max, kMiB, 64 * kGiB, "",
      "Bytes of writes that wait for the disk; beyond: busy"},
-    {"load_threads", &Config::load_threads, 1, 64, "", "Threads that load the tokens at start"},
+    {"load_threads", &Config::load_threads, 1, 64, "",
+     "Threads that load the tokens at start; one more than processors, since each waits for the "
+     "disk"},
     {"retention_ms", &Config::retention_ms, 0, 100 * kYearMs, "",
      "How long expired records stay on disk"},
     {"clock_gap_accept_ms", &Config::clock_gap_accept_ms, 0, kYearMs, "",

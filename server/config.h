@@ -59,7 +59,7 @@ struct Config {
   uint64_t namespaces_max = 1000;
   uint64_t queue_mutations_max = 200000;
   uint64_t queue_bytes_max = 256 << 20;
-  uint64_t load_threads = 2;
+  uint64_t load_threads = 3;
   uint64_t retention_ms = 7ull * 24 * 3600 * 1000;
   uint64_t clock_gap_accept_ms = 24ull * 3600 * 1000;
   uint64_t usage_flush_interval_ms = 60000;

@@ -51,7 +51,7 @@ struct StoreOptions {
   size_t namespaces_max = 1000;                        // that writes may make
   size_t queue_mutations_max = 200000;                 // waiting for the Committer; beyond: busy
   size_t queue_bytes_max = 256 << 20;
-  size_t load_threads = 2;
+  size_t load_threads = 3;
   uint64_t usage_flush_interval_ms = 60000;  // 0 = usage is not kept
   size_t block_cache_bytes = 32 << 20;
   size_t write_buffer_bytes = 64 << 20;  // all column families together

@@ -1,7 +1,11 @@
 #include "protocol/digest.h"
 
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
+#include <algorithm>
+#include <array>
+#include <iterator>
 #include <stdexcept>
 
 #include "protocol/sha256_ni.h"
@@ -17,6 +21,8 @@ struct SchemeName {
 constexpr SchemeName kSchemeNames[] = {
     {DigestScheme::kSha256, "sha256"},
     {DigestScheme::kSha256AfterBar, "sha256-after-bar"},
+    {DigestScheme::kSha512, "sha512"},
+    {DigestScheme::kHmacWcApi, "hmac-sha256-wc-api"},
 };
 
 }  // namespace
@@ -35,6 +41,19 @@ std::optional<DigestScheme> ParseDigestScheme(std::string_view name) {
   return std::nullopt;
 }
 
+std::string DigestSchemeNames() {
+  std::string names;
+  for (const SchemeName& row : kSchemeNames) {
+    const bool is_last = &row == std::end(kSchemeNames) - 1;
+    names += (names.empty() ? "" : is_last ? " or " : ", ") + std::string(row.name);
+  }
+  return names;
+}
+
+size_t DigestBytes(DigestScheme scheme) {
+  return scheme == DigestScheme::kSha512 ? size_t{64} : kTokenKeyBytes;
+}
+
 std::string_view DigestedPart(DigestScheme scheme, std::string_view token) {
   if (scheme == DigestScheme::kSha256AfterBar) {
     const size_t bar = token.find('|');
@@ -45,50 +64,74 @@ std::string_view DigestedPart(DigestScheme scheme, std::string_view token) {
 
 // A fetched algorithm and a context that is used again: OpenSSL 3 looks the algorithm up and
 // allocates in each one-shot call, which takes several times as long as the digest itself.
-struct OpenSslSha256 {
-  OpenSslSha256() : md(EVP_MD_fetch(nullptr, "SHA256", nullptr)), context(EVP_MD_CTX_new()) {
-    if (md == nullptr || context == nullptr) {
+class OpenSslDigest {
+ public:
+  explicit OpenSslDigest(const char* name)
+      : md_(EVP_MD_fetch(nullptr, name, nullptr)), context_(EVP_MD_CTX_new()) {
+    if (md_ == nullptr || context_ == nullptr) {
       Free();
-      throw std::runtime_error("OpenSSL has no SHA-256");
+      throw std::runtime_error(std::string("OpenSSL has no ") + name);
     }
   }
-  ~OpenSslSha256() { Free(); }
-  OpenSslSha256(const OpenSslSha256&) = delete;
-  OpenSslSha256& operator=(const OpenSslSha256&) = delete;
+  ~OpenSslDigest() { Free(); }
+  OpenSslDigest(const OpenSslDigest&) = delete;
+  OpenSslDigest& operator=(const OpenSslDigest&) = delete;
 
-  void Free() {
-    EVP_MD_CTX_free(context);
-    EVP_MD_free(md);
+  void Begin() { Check(EVP_DigestInit_ex2(context_, md_, nullptr)); }
+  void Add(std::string_view part) { Check(EVP_DigestUpdate(context_, part.data(), part.size())); }
+  TokenKey Finish() {
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
+    Check(EVP_DigestFinal_ex(context_, digest.data(), nullptr));
+    return FirstOf(digest);
+  }
+  TokenKey Of(std::string_view part) {
+    Begin();
+    Add(part);
+    return Finish();
   }
 
   // A digest that failed must never become a key that all such tokens share.
   static void Check(int result) {
-    if (result != 1) throw std::runtime_error("SHA-256 failed");
+    if (result != 1) throw std::runtime_error("a digest failed");
   }
-  void Begin() { Check(EVP_DigestInit_ex2(context, md, nullptr)); }
-  void Add(std::string_view part) { Check(EVP_DigestUpdate(context, part.data(), part.size())); }
-  TokenKey Finish() {
+  static TokenKey FirstOf(const std::array<unsigned char, EVP_MAX_MD_SIZE>& digest) {
     TokenKey key;
-    Check(EVP_DigestFinal_ex(context, key.bytes.data(), nullptr));
+    std::copy_n(digest.begin(), kTokenKeyBytes, key.bytes.begin());
     return key;
   }
 
-  EVP_MD* md;
-  EVP_MD_CTX* context;
+ private:
+  void Free() {
+    EVP_MD_CTX_free(context_);
+    EVP_MD_free(md_);
+  }
+
+  EVP_MD* md_;
+  EVP_MD_CTX* context_;
 };
 
-Digester::Digester() : openssl_(std::make_unique<OpenSslSha256>()) {}
+Digester::Digester() : sha256_(std::make_unique<OpenSslDigest>("SHA256")) {}
 Digester::~Digester() = default;
 
 TokenKey Digester::Sha256(std::string_view part) {
-  if (HasSha256Ni()) {
-    TokenKey key;
-    Sha256Ni(part, &key);
-    return key;
+  if (!HasSha256Ni()) return sha256_->Of(part);
+  TokenKey key;
+  Sha256Ni(part, &key);
+  return key;
+}
+
+TokenKey Digester::DigestOther(DigestScheme scheme, std::string_view token) {
+  if (scheme == DigestScheme::kSha512) {
+    if (sha512_ == nullptr) sha512_ = std::make_unique<OpenSslDigest>("SHA512");
+    return sha512_->Of(token);
   }
-  openssl_->Begin();
-  openssl_->Add(part);
-  return openssl_->Finish();
+  constexpr std::string_view kWcApi = "wc-api";
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
+  const auto* const bytes = reinterpret_cast<const unsigned char*>(token.data());
+  const unsigned char* const done =
+      HMAC(EVP_sha256(), kWcApi.data(), kWcApi.size(), bytes, token.size(), digest.data(), nullptr);
+  OpenSslDigest::Check(done != nullptr ? 1 : 0);
+  return OpenSslDigest::FirstOf(digest);
 }
 
 void Digester::Sha256Pair(std::string_view part_a, std::string_view part_b, TokenKey* key_a,
@@ -101,16 +144,16 @@ void Digester::Sha256Pair(std::string_view part_a, std::string_view part_b, Toke
   }
 }
 
-PartwiseSha256::PartwiseSha256() : openssl_(std::make_unique<OpenSslSha256>()) {
-  openssl_->Begin();
+PartwiseSha256::PartwiseSha256() : sha256_(std::make_unique<OpenSslDigest>("SHA256")) {
+  sha256_->Begin();
 }
 PartwiseSha256::~PartwiseSha256() = default;
 
-void PartwiseSha256::Add(std::string_view part) { openssl_->Add(part); }
+void PartwiseSha256::Add(std::string_view part) { sha256_->Add(part); }
 
 TokenKey PartwiseSha256::Finish() {
-  const TokenKey key = openssl_->Finish();
-  openssl_->Begin();
+  const TokenKey key = sha256_->Finish();
+  sha256_->Begin();
   return key;
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "protocol/token.h"
@@ -14,15 +15,23 @@ namespace tokend {
 enum class DigestScheme : uint8_t {
   kSha256 = 1,          // "sha256": of the whole token
   kSha256AfterBar = 2,  // "sha256-after-bar": of what follows the first '|', else of the whole
+  kSha512 = 3,          // "sha512": the first 32 bytes of the whole token's
+  kHmacWcApi = 4,       // "hmac-sha256-wc-api": HMAC-SHA-256 with the key "wc-api", WooCommerce's
 };
 
 std::string_view DigestSchemeName(DigestScheme scheme);
 std::optional<DigestScheme> ParseDigestScheme(std::string_view name);
+// "sha256, sha256-after-bar, ... or ...": for messages.
+std::string DigestSchemeNames();
+// Whether keys are SHA-256 of DigestedPart().
+inline bool IsSha256(DigestScheme scheme) { return scheme <= DigestScheme::kSha256AfterBar; }
+// What tables that were made elsewhere keep; the key is the first kTokenKeyBytes of it.
+size_t DigestBytes(DigestScheme scheme);
 
-// The part of a token that its scheme digests.
+// The part of a token that its scheme digests. Requires IsSha256(scheme).
 std::string_view DigestedPart(DigestScheme scheme, std::string_view token);
 
-struct OpenSslSha256;
+class OpenSslDigest;
 
 // Computes keys. Not thread-safe: one for each thread, kept, since making one is the expensive
 // part.
@@ -34,7 +43,7 @@ class Digester {
   Digester& operator=(const Digester&) = delete;
 
   TokenKey Digest(DigestScheme scheme, std::string_view token) {
-    return Sha256(DigestedPart(scheme, token));
+    return IsSha256(scheme) ? Sha256(DigestedPart(scheme, token)) : DigestOther(scheme, token);
   }
   TokenKey Sha256(std::string_view part);
   // Two of them, in little more time than one where the processor has SHA instructions.
@@ -42,7 +51,10 @@ class Digester {
                   TokenKey* key_b);
 
  private:
-  std::unique_ptr<OpenSslSha256> openssl_;
+  TokenKey DigestOther(DigestScheme scheme, std::string_view token);
+
+  std::unique_ptr<OpenSslDigest> sha256_;
+  std::unique_ptr<OpenSslDigest> sha512_;  // once it is needed
 };
 
 // SHA-256 of what is given part by part, for who cannot take all of it at once. Not thread-safe.
@@ -58,7 +70,7 @@ class PartwiseSha256 {
   TokenKey Finish();
 
  private:
-  std::unique_ptr<OpenSslSha256> openssl_;
+  std::unique_ptr<OpenSslDigest> sha256_;
 };
 
 }  // namespace tokend

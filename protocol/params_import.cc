@@ -15,7 +15,7 @@ constexpr std::string_view kImportIdRule = "must be the str that import_begin an
 
 Status ReadScheme(Reader& in, std::string_view field, std::string_view* out) {
   if (in.ReadStr(out) && ParseDigestScheme(*out)) return Status::Ok();
-  return Bad(field, "must be \"sha256\" or \"sha256-after-bar\"");
+  return Bad(field, "must be " + DigestSchemeNames());
 }
 
 Status ReadPosition(Reader& in, std::string_view field, std::string_view* out) {

@@ -70,7 +70,7 @@ Status ReadNamespaceTable(const std::string& path, const toml::node& node, Confi
       space.name = text->get();
     } else if (key == "scheme" && text != nullptr) {
       const std::optional<DigestScheme> scheme = ParseDigestScheme(text->get());
-      if (!scheme) return At(path, value, "scheme: must be sha256 or sha256-after-bar");
+      if (!scheme) return At(path, value, "scheme: must be " + DigestSchemeNames());
       space.scheme = *scheme;
     } else if (key == "name" || key == "scheme") {
       return At(path, value, fmt::format("{}: must be a string", key.str()));

@@ -65,7 +65,7 @@ void HandleImportBegin(Call& call) {
     begin.scheme = ParseDigestScheme(params.scheme);
     if (!begin.scheme) {
       call.connection.AnswerError(
-          call.tag, Status(ErrorCode::kBadParams, "scheme: must be sha256 or sha256-after-bar"));
+          call.tag, Status(ErrorCode::kBadParams, "scheme: must be " + DigestSchemeNames()));
       return;
     }
   }

@@ -123,7 +123,7 @@ class LongValidates::Request {
     while (tokens_.left() > 0 && lookups_.size() < kPieceLookups &&
            tokens_.position() - begin < kPieceBytes) {
       error_ = tokens_.Next(&token);  // that was checked
-      if (!token.is_key && token.token.size() > kPieceBytes) {
+      if (!token.is_key && token.token.size() > kPieceBytes && IsSha256(space_.scheme)) {
         long_part_ = DigestedPart(space_.scheme, token.token);
         // Of a prefix and a bar alone there may be nothing left.
         if (!long_part_.empty()) {

@@ -154,6 +154,10 @@ void ValidateBatch::Digest(Digester& digester) {
   }
   if (!rest.empty()) lookups_[rest[0].lookup].key = digester.Sha256(rest[0].part);
   undigested_.clear();
+  for (const OtherUndigested& one : others_) {
+    lookups_[one.lookup].key = digester.Digest(one.scheme, one.token);
+  }
+  others_.clear();
 }
 
 // Answers the requests of a batch, one connection after the other. Short answers are put together

@@ -44,7 +44,11 @@ class ValidateBatch {
   }
   void AddLookup(const NamespaceInfo& space, std::string_view token) {
     lookups_.emplace_back().namespace_id = space.id;
-    undigested_.push_back({DigestedPart(space.scheme, token), lookups_.size() - 1});
+    if (IsSha256(space.scheme)) [[likely]] {
+      undigested_.push_back({DigestedPart(space.scheme, token), lookups_.size() - 1});
+    } else {
+      others_.push_back({token, lookups_.size() - 1, space.scheme});
+    }
   }
 
   bool empty() const { return requests_.empty(); }
@@ -68,6 +72,11 @@ class ValidateBatch {
     std::string_view part;
     size_t lookup;  // whose key it is
   };
+  struct OtherUndigested {
+    std::string_view token;
+    size_t lookup;
+    DigestScheme scheme;  // !IsSha256()
+  };
 
   void AddRequest(RpcConnection& connection, const RequestTag& tag, size_t lookups, bool is_many) {
     connection.ValidateGathered();
@@ -77,6 +86,7 @@ class ValidateBatch {
 
   std::vector<Request> requests_;
   std::vector<Undigested> undigested_;
+  std::vector<OtherUndigested> others_;
   std::vector<Lookup> lookups_;  // those of each request in turn
 };
 

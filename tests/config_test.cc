@@ -204,8 +204,9 @@ TEST_F(ConfigTest, WrongNamespacesAreNamed) {
   EXPECT_THAT(WrongFile("namespace = ['a']"), HasSubstr("must be written as [[namespace]]"));
   EXPECT_THAT(WrongFile("[[namespace]]\nscheme = 'sha256'"), HasSubstr("name: missing"));
   EXPECT_THAT(WrongFile("[[namespace]]\nname = 5"), HasSubstr(":2: name: must be a string"));
-  EXPECT_THAT(WrongFile("[[namespace]]\nname = 'a'\nscheme = 'md5'"),
-              HasSubstr(":3: scheme: must be sha256 or sha256-after-bar"));
+  EXPECT_THAT(
+      WrongFile("[[namespace]]\nname = 'a'\nscheme = 'md5'"),
+      HasSubstr(":3: scheme: must be sha256, sha256-after-bar, sha512 or hmac-sha256-wc-api"));
   EXPECT_THAT(WrongFile("[[namespace]]\nname = 'a'\ndigest = 'sha256'"),
               HasSubstr(":3: digest: no such key"));
   EXPECT_THAT(WrongFile("[[namespace]]\nname = \"a\\tb\""), HasSubstr("namespace"));

@@ -72,6 +72,29 @@ TEST(DigesterTest, TakesTokensOfEveryLength) {
   }
 }
 
+// As Python's hashlib and hmac have them.
+TEST(DigesterTest, HasOtherSchemesOfOldTables) {
+  const auto hex = [](const TokenKey& key) {
+    std::string text;
+    for (const uint8_t byte : key.bytes) {
+      text += "0123456789abcdef"[byte >> 4];
+      text += "0123456789abcdef"[byte & 15];
+    }
+    return text;
+  };
+  Digester digester;
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(hex(digester.Digest(DigestScheme::kSha512, "abc")),
+              "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a");
+    EXPECT_EQ(hex(digester.Digest(DigestScheme::kHmacWcApi, "ck_abc")),
+              "a1293b40607a40315d2a34caaeba579dc8ee260246a128fa07a30b1fa497de50");
+    EXPECT_EQ(digester.Digest(DigestScheme::kSha256, "abc"), Sha256("abc"));
+  }
+  EXPECT_EQ(DigestBytes(DigestScheme::kSha256), 32u);
+  EXPECT_EQ(DigestBytes(DigestScheme::kSha512), 64u);
+  EXPECT_EQ(DigestBytes(DigestScheme::kHmacWcApi), 32u);
+}
+
 TEST(PartwiseSha256Test, IsThatOfAllParts) {
   PartwiseSha256 digest;
   const std::string bytes = [] {
@@ -94,9 +117,16 @@ TEST(DigestSchemeTest, NumbersAndNamesNeverChange) {
   EXPECT_EQ(static_cast<int>(DigestScheme::kSha256AfterBar), 2);
   EXPECT_EQ(DigestSchemeName(DigestScheme::kSha256), "sha256");
   EXPECT_EQ(DigestSchemeName(DigestScheme::kSha256AfterBar), "sha256-after-bar");
+  EXPECT_EQ(static_cast<int>(DigestScheme::kSha512), 3);
+  EXPECT_EQ(static_cast<int>(DigestScheme::kHmacWcApi), 4);
+  EXPECT_EQ(DigestSchemeName(DigestScheme::kSha512), "sha512");
+  EXPECT_EQ(DigestSchemeName(DigestScheme::kHmacWcApi), "hmac-sha256-wc-api");
+  EXPECT_EQ(ParseDigestScheme("sha512"), DigestScheme::kSha512);
+  EXPECT_EQ(ParseDigestScheme("hmac-sha256-wc-api"), DigestScheme::kHmacWcApi);
+  EXPECT_EQ(DigestSchemeNames(), "sha256, sha256-after-bar, sha512 or hmac-sha256-wc-api");
   EXPECT_EQ(ParseDigestScheme("sha256"), DigestScheme::kSha256);
   EXPECT_EQ(ParseDigestScheme("sha256-after-bar"), DigestScheme::kSha256AfterBar);
-  for (const char* name : {"", "SHA256", "sha-256", "sha256 ", "sha512", "unknown"}) {
+  for (const char* name : {"", "SHA256", "sha-256", "sha256 ", "sha-512", "unknown"}) {
     EXPECT_FALSE(ParseDigestScheme(name)) << name;
   }
 }

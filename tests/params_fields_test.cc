@@ -154,7 +154,7 @@ Kind CursorKind() {
 }
 
 Kind SchemeKind() {
-  return {"must be \"sha256\" or \"sha256-after-bar\"",
+  return {"must be sha256, sha256-after-bar, sha512 or hmac-sha256-wc-api",
           {Str("sha256"), Str("sha256-after-bar")},
           {Str(""), Str("md5"), Str("SHA256"), Bin("sha256"), Int(1), Bool(true)}};
 }

@@ -625,6 +625,37 @@ TEST_F(RpcMethodsTest, ClockAcceptTakesAGapOver) {
 
 // --- import ---
 
+// Whatever way a token is asked about, its namespace's scheme makes its key.
+TEST_F(RpcMethodsTest, NamespacesOfOtherSchemesFindTheirTokens) {
+  for (const auto& [ns, scheme] :
+       {std::pair("knox", DigestScheme::kSha512), {"shop", DigestScheme::kHmacWcApi}}) {
+    const Json import =
+        Must("import_begin", {{{"namespace", ns}, {"scheme", DigestSchemeName(scheme)}}});
+    Digester digester;
+    const TokenKey key = digester.Digest(scheme, "abc");
+    const Json row = {{"key", Json::binary({key.bytes.begin(), key.bytes.end()})},
+                      {"owner", "imported"}};
+    Must("import_rows", {import, Json::array({row})});
+    Must("insert", {{{"token", std::string(20'000, 't')}, {"namespace", ns}, {"owner", "long"}}});
+    const Json imported = {true, nullptr, "imported", Json::array()};
+    const Json unknown = {false, "unknown"};
+    EXPECT_EQ(Must("validate", {"abc", ns}), imported);
+    EXPECT_EQ(Must("validate", {"abc"}), unknown);
+    EXPECT_EQ(Must("get", {"abc", ns}).at("owner"), "imported");
+    Json many = Json::array();
+    for (int i = 0; i < 300; ++i) many.push_back(i == 7 ? "abc" : "x" + std::to_string(i));
+    many.push_back(std::string(20'000, 't'));
+    const Json few = {"x", "abc"};
+    EXPECT_EQ(Must("validate_many", {few, ns}), Json({unknown, imported}));
+    const Json answers = Must("validate_many", {many, ns});
+    EXPECT_EQ(answers.at(6), unknown);
+    EXPECT_EQ(answers.at(7), imported);
+    EXPECT_EQ(answers.at(300).at(2), "long");
+    EXPECT_EQ(Must("revoke", {"abc", ns}), true);
+    EXPECT_EQ(Must("validate", {"abc", ns}), Json({false, "revoked"}));
+  }
+}
+
 TEST_F(RpcMethodsTest, ImportBringsAnotherTablesTokens) {
   const Json import = Must("import_begin", {{{"namespace", "pat"},
                                              {"scheme", "sha256-after-bar"},

@@ -58,18 +58,9 @@ bool IsNamespace(std::string_view name) {
                       [](unsigned char c) { return c < ' ' || c == 0x7f; });
 }
 
-const Preset* PresetOf(std::string_view picked) {
-  if (const Preset* preset = FindPreset(picked)) return preset;
-  size_t dot = picked.rfind('.');
-  return dot == std::string_view::npos ? nullptr : FindPreset(picked.substr(dot + 1));
-}
-
-std::string PresetNames() {
-  std::string names;
-  for (const Preset& preset : Presets()) {
-    names += (names.empty() ? "" : ", ") + std::string(preset.table);
-  }
-  return names;
+std::string_view WithoutDatabase(std::string_view picked) {
+  const size_t dot = picked.rfind('.');
+  return dot == std::string_view::npos ? picked : picked.substr(dot + 1);
 }
 
 std::optional<uint64_t> TotalBytes(const std::vector<InputFile>& files) {
@@ -108,7 +99,7 @@ class WatchedSource : public ByteSource {
 
 // Whether rows of such a table, or a definition of it in whichever database, may be of use.
 bool Wants(const ImportOptions& options, std::string_view name) {
-  if (options.tables.empty()) return FindPreset(name) != nullptr;
+  if (options.tables.empty()) return !PresetsOfTable(name).empty();
   return std::any_of(options.tables.begin(), options.tables.end(), [name](std::string_view entry) {
     return entry == name || (entry.size() > name.size() && entry.ends_with(name) &&
                              entry[entry.size() - name.size() - 1] == '.');
@@ -141,15 +132,20 @@ class Import : public RowsConsumer {
   Status Run();
 
  private:
+  // What a table's columns may mean.
+  struct Candidate {
+    const Preset* preset = nullptr;  // null: --columns
+    TableMapping mapping;
+  };
   struct Table {
     TableReport report;
     bool take = false;
     std::string skip_reason;
     uint64_t skipped_rows = 0;
-    bool picked = false;          // by the options; else recognised
-    bool picked_in_full = false;  // with its database
-    bool begun = false;           // the sink knows it
-    TableMapping mapping;
+    bool picked = false;                // by the options; else recognised
+    bool picked_in_full = false;        // with its database
+    bool begun = false;                 // the sink knows it
+    std::vector<Candidate> candidates;  // one of them once `builder` is there
     std::unique_ptr<RowBuilder> builder;
     // What the builder is bound to.
     bool bound = false;
@@ -177,6 +173,7 @@ class Import : public RowsConsumer {
 
   Table& Find(const TableName& name);
   bool Picks(const TableName& name, bool* in_full) const;
+  Status Choose(const RowBuilder::Layout& layout, Table* table) const;
   Status Bind(const RowsHeader& header, Table* table, bool* fits);
   Status SetZones(const RowsHeader& header, Table* table);
   Status Begin(const RowsHeader& header, Table* table);
@@ -342,8 +339,10 @@ Status Import::ReadText(const InputFile& file, InputFormat format, ByteSource* s
   table.columns = options_.text.columns;
   table.schema = FindSchema(catalog_, table.name);
   table.own_charsets = format == InputFormat::kOutfile;
-  for (const FieldMapping& field : Find(table.name).mapping.fields) {
-    if (IsKeyField(field.field)) table.token_column = field.column;
+  for (const Candidate& candidate : Find(table.name).candidates) {
+    for (const FieldMapping& field : candidate.mapping.fields) {
+      if (IsKeyField(field.field)) table.token_columns.push_back(field.column);
+    }
   }
   const TextFormat text = MakeTextFormat(format, options_.text);
   if (!file.table_is_sure) {
@@ -396,24 +395,26 @@ Import::Table& Import::Find(const TableName& name) {
     return table;
   }
   if (!options_.columns.empty()) {
-    table.mapping = columns_;
-    info.mapping = "--columns";
-    info.scheme = options_.scheme.value_or(DigestScheme::kSha256);
-  } else if (const Preset* preset = FindPreset(name.name)) {
-    // Presets are checked by their test.
-    (void)ParseMapping(preset->columns, &table.mapping).ok();
-    info.mapping = "preset " + std::string(preset->table);
-    info.scheme = preset->scheme;
+    table.candidates.push_back({nullptr, columns_});
+  } else if (!options_.preset.empty()) {
+    const Preset* preset = FindPreset(options_.preset);
+    table.candidates.push_back({preset, MappingOf(*preset)});
   } else {
+    for (const Preset* preset : PresetsOfTable(name.name)) {
+      table.candidates.push_back({preset, MappingOf(*preset)});
+    }
+  }
+  if (table.candidates.empty()) {
     table.skip_reason = "not a known token table";
     return table;
   }
-  for (const std::string& text : options_.conditions) {
-    // Checked with the options.
-    (void)ParseCondition(text, &table.mapping.conditions.emplace_back()).ok();
+  for (Candidate& candidate : table.candidates) {
+    for (const std::string& text : options_.conditions) {
+      // Checked with the options.
+      (void)ParseCondition(text, &candidate.mapping.conditions.emplace_back()).ok();
+    }
   }
   table.take = true;
-  table.builder = std::make_unique<RowBuilder>(table.mapping, info.scheme, options_.zero_dates);
   return table;
 }
 
@@ -444,6 +445,47 @@ Status Import::BeginRows(const RowsHeader& header, RowsPlan* plan) {
   return Status::Ok();
 }
 
+// The first of the candidates that the columns fit.
+Status Import::Choose(const RowBuilder::Layout& layout, Table* table) const {
+  TableInfo& info = table->report.table;
+  Status first;
+  for (const Candidate& candidate : table->candidates) {
+    const Preset* preset = candidate.preset;
+    std::optional<RowBuilder::Lifetime> lifetime;
+    if (options_.lifetime_ms) {
+      lifetime = {*options_.lifetime_ms, preset != nullptr && preset->lifetime_from != Field::kToken
+                                             ? preset->lifetime_from
+                                             : Field::kCreatedAt};
+    }
+    info.mapping = preset != nullptr ? "preset " + std::string(preset->name) : "--columns";
+    info.scheme =
+        preset != nullptr ? preset->scheme : options_.scheme.value_or(DigestScheme::kSha256);
+    auto builder =
+        std::make_unique<RowBuilder>(candidate.mapping, info.scheme, options_.zero_dates, lifetime);
+    if (Status bind = builder->Bind(layout); !bind.ok()) {
+      if (first.ok()) first = bind;
+      continue;
+    }
+    if (preset != nullptr && !preset->refused.empty()) {
+      return Bad("tokens of " + std::string(preset->name) +
+                 " are not taken: " + std::string(preset->refused));
+    }
+    if (lifetime && candidate.mapping.Find(lifetime->from) == nullptr) {
+      return Bad("--lifetime counts from " + std::string(FieldName(lifetime->from)) +
+                 ", which no column is mapped to");
+    }
+    if (!lifetime && preset != nullptr && preset->lifetime_from != Field::kToken &&
+        candidate.mapping.Find(Field::kExpiresAt) == nullptr) {
+      return Bad("when tokens of " + std::string(preset->name) +
+                 " expire is in the application's configuration: say it as --lifetime");
+    }
+    table->builder = std::move(builder);
+    return Status::Ok();
+  }
+  if (table->candidates.front().preset == nullptr || table->picked) return first;
+  return Bad("named like a known token table, but has " + first.message());
+}
+
 // Binds the builder to the columns that rows now have. *fits = false: the table only has the name
 // of a preset.
 Status Import::Bind(const RowsHeader& header, Table* table, bool* fits) {
@@ -465,11 +507,12 @@ Status Import::Bind(const RowsHeader& header, Table* table, bool* fits) {
   } else {
     for (const ColumnSchema& column : header.schema->columns) layout.columns.push_back(column.name);
   }
-  Status bind = table->builder->Bind(layout);
-  if (!bind.ok()) {
-    if (table->picked || table->begun) return Bad(name + ": " + bind.message());
+  if (Status status =
+          table->builder != nullptr ? table->builder->Bind(layout) : Choose(layout, table);
+      !status.ok()) {
+    if (table->picked || table->begun) return Bad(name + ": " + status.message());
     table->take = false;
-    table->skip_reason = "named like a known token table, but has " + bind.message();
+    table->skip_reason = status.message();
     *fits = false;
     return Status::Ok();
   }
@@ -525,6 +568,16 @@ Status Import::Begin(const RowsHeader& header, Table* table) {
   info.index = begun_.size();
   info.fields = table->builder->Describe(stamps, own);
   info.ignored_columns = table->builder->IgnoredColumns();
+  const bool expires = options_.lifetime_ms ||
+                       std::any_of(info.fields.begin(), info.fields.end(), [](const FieldUse& use) {
+                         return use.field == FieldName(Field::kExpiresAt) ||
+                                use.field == FieldName(Field::kExpiresIn);
+                       });
+  if (!expires) {
+    Note(info.name +
+         ": no column says when tokens expire, so they never do; if they should, say "
+         "--lifetime");
+  }
   if (!zone_given && table->builder->uses_other_zone()) {
     Note("DATETIME and text have no time zone: read as UTC; if that is wrong, say --time-zone");
   }
@@ -635,7 +688,7 @@ void Import::Finish() {
 void Import::NoteTypes(const Table& table) {
   const std::map<std::string, uint64_t>& types = table.builder->types();
   if (types.size() < 2) return;
-  const std::string& column = table.mapping.Find(Field::kType)->column;
+  const std::string& column = table.builder->mapping().Find(Field::kType)->column;
   std::string text;
   for (const auto& [type, rows] : types) {
     text += (text.empty() ? "" : ", ") + type + " " + std::to_string(rows);
@@ -653,7 +706,7 @@ Status Import::CheckFound() const {
   for (const auto& [name, table] : tables_) {
     if (++names <= 20) {
       seen += (seen.empty() ? "" : ", ") + name.Text();
-      if (!table.take && FindPreset(name.name) != nullptr) seen += " (" + table.skip_reason + ")";
+      if (!table.take && !PresetsOfTable(name.name).empty()) seen += " (" + table.skip_reason + ")";
     }
     taken = taken || table.take;
   }
@@ -691,6 +744,7 @@ Status CheckImportOptions(const ImportOptions& options) {
     if (Status parsed = ParseCondition(text, &condition); !parsed.ok()) return parsed;
   }
   if (!options.columns.empty()) {
+    if (!options.preset.empty()) return Bad("columns: cannot come with --preset");
     if (options.tables.size() != 1) {
       return Bad("columns: should come with exactly one --table that they are of");
     }
@@ -698,10 +752,20 @@ Status CheckImportOptions(const ImportOptions& options) {
     return ParseMapping(options.columns, &mapping);
   }
   if (options.scheme) return Bad("scheme: should come with --columns; presets have their own");
+  if (!options.preset.empty()) {
+    if (options.tables.size() != 1) {
+      return Bad("preset: should come with exactly one --table that it is for");
+    }
+    if (FindPreset(options.preset) == nullptr) {
+      return Bad("preset: there is no " + options.preset + "; --presets lists them");
+    }
+    return Status::Ok();
+  }
   for (const std::string& table : options.tables) {
-    if (PresetOf(table) == nullptr) {
-      return Bad("table " + table + " is not one that is known (" + PresetNames() +
-                 "): say which column is what with --columns");
+    if (PresetsOfTable(WithoutDatabase(table)).empty()) {
+      return Bad("table " + table +
+                 " is not one that is known: name one of --presets with --preset, or say which "
+                 "column is what with --columns");
     }
   }
   return Status::Ok();

@@ -47,10 +47,16 @@ struct ImportOptions {
   TextOptions text;                         // of those that are delimited text
   // SQL files that bring CREATE TABLE only; rows in them are not taken.
   std::vector<std::string> schema_files;
-  // Tables to take, "name" or "database.name". Empty: every table that is a preset.
+  // Tables to take, "name" or "database.name". Empty: every table that is of a preset.
   std::vector<std::string> tables;
   // Rows are taken where all of these hold, "column=value[,value...]"; of every table.
   std::vector<std::string> conditions;
+  // Takes exactly one entry in `tables`: the preset (presets.h) that it is read by, whatever its
+  // name. Empty: by the table's name and columns.
+  std::string preset;
+  // Tokens expire so long after they were created, or were last used where a preset says so, unless
+  // they expire earlier.
+  std::optional<uint64_t> lifetime_ms;
   // Takes exactly one entry in `tables`. See kColumnsHelp for the grammar. Empty: presets.
   std::string columns;
   // Where rows go; missing: the namespace of the table's own name.

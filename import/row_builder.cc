@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "import/hex.h"
 #include "import/scopes.h"
@@ -29,8 +30,12 @@ bool OneOf(std::string_view text, const Words& words) {
                      [text](std::string_view word) { return EqualsIgnoreCase(text, word); });
 }
 
-bool ParseHexKey(std::string_view hex, TokenKey* key) {
-  return hex.size() == 2 * kTokenKeyBytes && DecodeHex(hex, kTokenKeyBytes, key->bytes.data());
+// Of a digest of so many bytes.
+bool ParseHexKey(std::string_view hex, size_t digest_bytes, TokenKey* key) {
+  if (hex.size() != 2 * digest_bytes) return false;
+  const bool rest_is_hex = std::all_of(hex.begin() + 2 * kTokenKeyBytes, hex.end(),
+                                       [](char c) { return HexValue(c) != kNoHexDigit; });
+  return rest_is_hex && DecodeHex(hex, kTokenKeyBytes, key->bytes.data());
 }
 
 int Base64Value(char c) {
@@ -79,8 +84,9 @@ RefusalReason TimeRefusal(TimeResult result) {
 
 }  // namespace
 
-RowBuilder::RowBuilder(const TableMapping& mapping, DigestScheme scheme, ZeroDates zero_dates)
-    : mapping_(mapping), scheme_(scheme), zero_dates_(zero_dates) {
+RowBuilder::RowBuilder(TableMapping mapping, DigestScheme scheme, ZeroDates zero_dates,
+                       const std::optional<Lifetime>& lifetime)
+    : mapping_(std::move(mapping)), scheme_(scheme), zero_dates_(zero_dates), lifetime_(lifetime) {
   primary_key_mapping_.field = Field::kSourceId;
 }
 
@@ -240,6 +246,7 @@ std::vector<FieldUse> RowBuilder::Describe(const std::string& timestamp_note,
                           : bound.mapping->reading == Reading::kEpochMilliseconds
                               ? "epoch milliseconds"
                               : type + ", epoch seconds, or milliseconds above 100000000000";
+            if (bound.mapping->zero_is_never) use.reading += "; 0 is never";
             break;
         }
         break;
@@ -299,7 +306,14 @@ std::optional<RefusalReason> RowBuilder::Build(const std::vector<Cell>& cells, I
     if (Refusal refusal = Apply(bound, cells[bound.position], row)) return refusal;
   }
   if (expires_in_s_) {
-    if (Refusal refusal = FinishExpiresIn(row)) return refusal;
+    if (Refusal refusal = ExpireAfter(row->created_at_ms, *expires_in_s_ * 1000, row)) {
+      return refusal;
+    }
+  }
+  if (lifetime_) {
+    const auto& from_ms =
+        lifetime_->from == Field::kLastUsedAt ? row->last_used_at_ms : row->created_at_ms;
+    if (Refusal refusal = ExpireAfter(from_ms, lifetime_->ms, row)) return refusal;
   }
   TakeSourceId(cells, row);
   return std::nullopt;
@@ -389,15 +403,15 @@ RowBuilder::Refusal RowBuilder::TakeToken(const Bound& bound, const Cell& cell, 
   row->token.is_key = true;
   if (bound.mapping->field == Field::kKeyBinary) {
     if (cell.bytes.empty()) return RefusalReason::kEmptyToken;
-    if (cell.bytes.size() != kTokenKeyBytes) return RefusalReason::kBadKey;
-    row->token.key = TokenKey::FromBytes(cell.bytes);
+    if (cell.bytes.size() != DigestBytes(scheme_)) return RefusalReason::kBadKey;
+    row->token.key = TokenKey::FromBytes(cell.bytes.substr(0, kTokenKeyBytes));
     return std::nullopt;
   }
   std::string_view text;
   if (Refusal refusal = ReadText(bound, cell, &token_buffer_, &text)) return refusal;
   if (text.empty()) return RefusalReason::kEmptyToken;
   if (bound.mapping->field == Field::kKeyHex) {
-    if (ParseHexKey(text, &row->token.key)) return std::nullopt;
+    if (ParseHexKey(text, DigestBytes(scheme_), &row->token.key)) return std::nullopt;
     return IsPasswordHash(text) ? RefusalReason::kPasswordHash : RefusalReason::kBadKey;
   }
   if (bound.mapping->field == Field::kKeyBase64) {
@@ -407,7 +421,7 @@ RowBuilder::Refusal RowBuilder::TakeToken(const Bound& bound, const Cell& cell, 
   if (text.size() > kTokenBytesMax) return RefusalReason::kTokenTooLong;
   if (IsPasswordHash(text)) return RefusalReason::kPasswordHash;
   ++tokens_;
-  if (TokenKey key; ParseHexKey(text, &key)) ++tokens_like_digests_;
+  if (TokenKey key; ParseHexKey(text, kTokenKeyBytes, &key)) ++tokens_like_digests_;
   row->token.key = digester_.Digest(scheme_, text);
   return std::nullopt;
 }
@@ -426,7 +440,8 @@ RowBuilder::Refusal RowBuilder::TakeExpiry(const Bound& bound, const Cell& cell,
   if (cell.kind == CellKind::kNull) return std::nullopt;
   TimeResult result = ReadTime(bound, cell, &row->expires_at_ms);
   if (result == TimeResult::kOk) return std::nullopt;
-  if (result == TimeResult::kZero && zero_dates_ == ZeroDates::kTakeAsNever) {
+  if (result == TimeResult::kZero &&
+      (bound.mapping->zero_is_never || zero_dates_ == ZeroDates::kTakeAsNever)) {
     row->expires_at_ms = kNever;
     return std::nullopt;
   }
@@ -439,14 +454,17 @@ RowBuilder::Refusal RowBuilder::TakeExpiresIn(const Cell& cell) {
   const char* end = cell.bytes.data() + cell.bytes.size();
   const auto [stop, error] = std::from_chars(cell.bytes.data(), end, seconds);
   if (error != std::errc() || stop != end) return RefusalReason::kBadTime;
+  if (seconds > kTimeMsMax / 1000) return RefusalReason::kBadTime;
   expires_in_s_ = seconds;
   return std::nullopt;
 }
 
-RowBuilder::Refusal RowBuilder::FinishExpiresIn(ImportRow* row) const {
-  if (!row->created_at_ms || *expires_in_s_ > kTimeMsMax / 1000) return RefusalReason::kBadTime;
-  row->expires_at_ms = *row->created_at_ms + *expires_in_s_ * 1000;
-  return row->expires_at_ms > kTimeMsMax ? Refusal(RefusalReason::kBadTime) : std::nullopt;
+// Unless it expires before that. A row that does not say when it began would live for ever.
+RowBuilder::Refusal RowBuilder::ExpireAfter(const std::optional<uint64_t>& from_ms,
+                                            uint64_t lifetime_ms, ImportRow* row) const {
+  if (!from_ms || *from_ms + lifetime_ms > kTimeMsMax) return RefusalReason::kBadTime;
+  row->expires_at_ms = std::min(row->expires_at_ms, *from_ms + lifetime_ms);
+  return std::nullopt;
 }
 
 RowBuilder::Refusal RowBuilder::TakeScopes(const Bound& bound, const Cell& cell, ImportRow* row) {

@@ -31,13 +31,20 @@ class RowBuilder {
     const TableSchema* schema = nullptr;
   };
 
-  // `mapping` must outlive the builder.
-  RowBuilder(const TableMapping& mapping, DigestScheme scheme, ZeroDates zero_dates);
+  // What tokens live at most, from a time of their rows on.
+  struct Lifetime {
+    uint64_t ms = 0;
+    Field from = Field::kCreatedAt;  // or kLastUsedAt
+  };
+
+  RowBuilder(TableMapping mapping, DigestScheme scheme, ZeroDates zero_dates,
+             const std::optional<Lifetime>& lifetime);
 
   Status Bind(const Layout& layout);
   // Zones of TIMESTAMP values and of times without zone; both must outlive the rows built.
   void SetZones(const TimeZone* timestamps, const TimeZone* others);
 
+  const TableMapping& mapping() const { return mapping_; }
   // By position: which cells Build looks at.
   const std::vector<uint8_t>& wanted() const { return wanted_; }
   // For the report's header. `timestamp_note` and `other_note` say where a zone comes from.
@@ -83,7 +90,8 @@ class RowBuilder {
   Refusal TakeOwner(const Bound& bound, const Cell& cell, ImportRow* row);
   Refusal TakeExpiry(const Bound& bound, const Cell& cell, ImportRow* row);
   Refusal TakeExpiresIn(const Cell& cell);
-  Refusal FinishExpiresIn(ImportRow* row) const;
+  Refusal ExpireAfter(const std::optional<uint64_t>& from_ms, uint64_t lifetime_ms,
+                      ImportRow* row) const;
   Refusal TakeScopes(const Bound& bound, const Cell& cell, ImportRow* row);
   Refusal TakeState(const Bound& bound, const Cell& cell, ImportRow* row);
   void TakeSourceId(const std::vector<Cell>& cells, ImportRow* row);
@@ -100,9 +108,10 @@ class RowBuilder {
                  std::string_view* text) const;
   void LeaveOut(Field field) { ++left_out_[static_cast<size_t>(field)]; }
 
-  const TableMapping& mapping_;
+  const TableMapping mapping_;
   const DigestScheme scheme_;
   const ZeroDates zero_dates_;
+  const std::optional<Lifetime> lifetime_;
   const TimeZone* timestamp_zone_ = nullptr;
   const TimeZone* other_zone_ = nullptr;
 

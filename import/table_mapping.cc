@@ -40,6 +40,10 @@ std::string_view TakeUntil(std::string_view* text, char separator) {
 }
 
 Status ParseReading(std::string_view entry, std::string_view text, FieldMapping* out) {
+  if (out->field == Field::kExpiresAt && (text == "epoch_s0" || text == "epoch_ms0")) {
+    out->zero_is_never = true;
+    text.remove_suffix(1);
+  }
   if (IsTime(out->field)) {
     if (text == "epoch_s") {
       out->reading = Reading::kEpochSeconds;

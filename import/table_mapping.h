@@ -4,6 +4,7 @@
 //   entry   := field "=" column [ "?" ] [ ":" reading ]
 //   column  := name | "`" name "`"            with "?": the table may lack it
 //   reading := "epoch_s" | "epoch_ms" | "datetime"       of times; else by the column's type
+//            | "epoch_s0" | "epoch_ms0"                  of expires_at: and 0 is never
 //            | "hex" | "text"                            of owner and source_id
 //            | word { "/" word }                         of status: the words that mean live
 //
@@ -64,6 +65,7 @@ struct FieldMapping {
   std::string column;
   bool optional = false;
   Reading reading = Reading::kAuto;
+  bool zero_is_never = false;           // of expires_at in epoch_s or epoch_ms
   std::vector<std::string> live_words;  // kWords: what else there is means revoked
 };
 

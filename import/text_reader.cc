@@ -68,7 +68,9 @@ Status TextReader::Run(InputReport* report) {
 
 bool TextReader::IsHeader(const std::vector<Cell>& cells) const {
   return std::any_of(cells.begin(), cells.end(), [&](const Cell& cell) {
-    return EqualsIgnoreCase(cell.bytes, table_.token_column);
+    return std::any_of(
+        table_.token_columns.begin(), table_.token_columns.end(),
+        [&](const std::string& column) { return EqualsIgnoreCase(cell.bytes, column); });
   });
 }
 

@@ -28,12 +28,12 @@ class TextReader {
  public:
   struct Table {
     TableName name;
-    const TableSchema* schema = nullptr;   // null: no DDL was seen
-    std::vector<std::string> columns;      // of the options; empty: the header's, or the schema's
-    std::optional<bool> header;            // missing: the first line is one if...
-    std::string token_column;              // ... it has this
-    std::optional<std::string> time_zone;  // of TIMESTAMP values, where known
-    bool own_charsets = false;             // text is in its column's character set, not in UTF-8
+    const TableSchema* schema = nullptr;     // null: no DDL was seen
+    std::vector<std::string> columns;        // of the options; empty: the header's, or the schema's
+    std::optional<bool> header;              // missing: the first line is one if...
+    std::vector<std::string> token_columns;  // ... it has one of these
+    std::optional<std::string> time_zone;    // of TIMESTAMP values, where known
+    bool own_charsets = false;               // text is in its column's character set, not in UTF-8
   };
 
   // `source`, `name`, the schema and `consumer` must outlive the reader. `name` is the input's, for

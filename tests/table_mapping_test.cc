@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
 #include "import/importer.h"
@@ -72,21 +73,66 @@ TEST(ParseMappingTest, NamesEveryFieldInItsHelp) {
   }
 }
 
+TEST(ParseConditionTest, ReadsValues) {
+  RowCondition condition;
+  ASSERT_TRUE(ParseCondition("a=b,,c=d", &condition).ok());
+  EXPECT_EQ(condition.column, "a");
+  EXPECT_THAT(condition.values, testing::ElementsAre("b", "", "c=d"));
+  ASSERT_TRUE(ParseCondition("`a=b`=", &condition).ok());
+  EXPECT_EQ(condition.column, "a=b");
+  EXPECT_THAT(condition.values, testing::ElementsAre(""));
+  for (const char* wrong : {"", "a", "=b", "``=b"}) {
+    EXPECT_FALSE(ParseCondition(wrong, &condition).ok()) << wrong;
+  }
+}
+
 TEST(PresetsTest, AreMappings) {
+  // Whose tokens do not expire, or not by anything in their database.
+  const std::set<std::string_view> immortal = {"drf-authtoken", "magento-integration",
+                                               "woocommerce"};
+  // Whose older releases have none.
+  const std::set<std::string_view> optional = {"laravel-sanctum", "mattermost"};
   std::set<std::string_view> names;
   for (const Preset& preset : Presets()) {
-    SCOPED_TRACE(preset.table);
-    EXPECT_TRUE(names.insert(preset.table).second);
+    SCOPED_TRACE(preset.name);
+    EXPECT_TRUE(names.insert(preset.name).second);
+    EXPECT_EQ(FindPreset(preset.name), &preset);
+    EXPECT_FALSE(preset.stored.empty());
     TableMapping mapping;
     Status status = ParseMapping(preset.columns, &mapping);
     EXPECT_TRUE(status.ok()) << status.message();
+    EXPECT_EQ(MappingOf(preset).fields.size(), mapping.fields.size());
+    const auto of_table = PresetsOfTable(preset.table);
+    EXPECT_EQ(std::count(of_table.begin(), of_table.end(), &preset), preset.by_name_only ? 0 : 1);
+    if (!preset.refused.empty()) continue;
     // An expiry that is looked past makes tokens immortal.
-    ASSERT_NE(mapping.Find(Field::kExpiresAt), nullptr);
-    EXPECT_FALSE(mapping.Find(Field::kExpiresAt)->optional);
-    EXPECT_EQ(FindPreset(preset.table), &preset);
+    const FieldMapping* expiry = mapping.Find(Field::kExpiresAt);
+    const bool is_sure =
+        (expiry != nullptr && !expiry->optional) || mapping.Find(Field::kExpiresIn) != nullptr;
+    EXPECT_EQ(expiry != nullptr && expiry->optional, optional.contains(preset.name));
+    if (!is_sure && !optional.contains(preset.name)) {
+      EXPECT_NE(preset.lifetime_from != Field::kToken, immortal.contains(preset.name));
+    }
+    if (preset.lifetime_from != Field::kToken) {
+      EXPECT_NE(mapping.Find(preset.lifetime_from), nullptr);
+    }
   }
   EXPECT_EQ(FindPreset("users"), nullptr);
-  EXPECT_EQ(FindPreset("API_TOKEN"), nullptr);
+}
+
+TEST(PresetsTest, AreFoundByTable) {
+  const auto first = [](std::string_view table) {
+    const auto found = PresetsOfTable(table);
+    return found.empty() ? "" : found.front()->name;
+  };
+  EXPECT_EQ(first("api_token"), "api_token");
+  EXPECT_EQ(first("API_TOKEN"), "api_token");
+  EXPECT_EQ(first("wp_api_token"), "");
+  EXPECT_EQ(first("mdl_external_tokens"), "moodle");
+  EXPECT_EQ(first("_external_tokens"), "");
+  EXPECT_EQ(first("xexternal_tokens"), "");
+  EXPECT_EQ(first("users"), "");
+  EXPECT_EQ(PresetsOfTable("oauth_access_tokens").size(), 2u);
 }
 
 }  // namespace

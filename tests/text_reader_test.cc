@@ -61,7 +61,7 @@ TextFormat Batch() { return MakeTextFormat(InputFormat::kBatch, {}); }
 Read ReadAll(std::string_view text, const TextFormat& format, TextReader::Table table = {},
              size_t step = SIZE_MAX) {
   table.name = {"", "t"};
-  if (!table.header && table.token_column.empty()) table.header = false;
+  if (!table.header && table.token_columns.empty()) table.header = false;
   MemorySource source(text, step);
   Read read;
   TextReader reader(&source, "in", format, table, 1 << 20, &read.got);
@@ -143,7 +143,7 @@ TEST(TextReaderTest, AHeaderNamesTheColumns) {
     TextReader::Table table;
     table.header = header;
     table.columns = std::move(columns);
-    table.token_column = "token";
+    table.token_columns = {"token"};
     return ReadAll(text, Batch(), table);
   };
   Read named = read("id\tToken\n1\ta\n", std::nullopt);

@@ -16,6 +16,7 @@
 #include "client/tokenctl/import_sender.h"
 #include "client/tokenctl/options.h"
 #include "import/importer.h"
+#include "import/presets.h"
 #include "tokend_version.h"
 
 namespace tokend::tokenctl {
@@ -33,6 +34,7 @@ struct ImportCommandOptions {
   std::string column_names;
   bool header = false, no_header = false;
   bool dry_run = false;
+  bool presets = false;
 };
 
 constexpr char kImportExamples[] =
@@ -141,7 +143,39 @@ ImportSenderOptions SenderOptionsFor(client::Client* client) {
   return options;
 }
 
+int ListPresets(const Context& context) {
+  nlohmann::ordered_json json = nlohmann::ordered_json::array();
+  std::string text;
+  for (const Preset& preset : Presets()) {
+    json.push_back({{"name", preset.name},
+                    {"table", preset.table},
+                    {"prefixed", preset.prefixed},
+                    {"columns", preset.columns},
+                    {"where", preset.where},
+                    {"scheme", DigestSchemeName(preset.scheme)},
+                    {"stored", preset.stored},
+                    {"refused", preset.refused},
+                    {"by_name_only", preset.by_name_only}});
+    text += fmt::format("{}\n  table: {}{}{}\n  stored: {}\n", preset.name,
+                        preset.prefixed ? "[PREFIX_]" : "", preset.table,
+                        preset.by_name_only ? " (with --preset only)" : "", preset.stored);
+    if (!preset.refused.empty()) {
+      text += fmt::format("  refused: {}\n", preset.refused);
+    } else {
+      text += fmt::format("  columns: {}\n", preset.columns);
+      if (!preset.where.empty()) text += fmt::format("  where: {}\n", preset.where);
+    }
+  }
+  if (context.json) {
+    context.PrintJson(json);
+  } else {
+    context.out() << text;
+  }
+  return kExitOk;
+}
+
 int Import(const Context& context, const ImportCommandOptions& command_options) {
+  if (command_options.presets) return ListPresets(context);
   const ImportOptions options = ImportOptionsOf(command_options);
   if (Status status = CheckImportOptions(options); !status.ok()) {
     throw UsageError(status.message());
@@ -191,8 +225,9 @@ void AddImportCommand(CLI::App* app, Context* context) {
             ->add_option("FILE", options->import.inputs,
                          "Dumps, plain or in gzip, zstd or xz, or directories of mydumper or "
                          "mysqldump --tab; - is standard input")
-            ->type_name("FILE")
-            ->required();
+            ->type_name("FILE");
+        command->add_flag("--presets", options->presets,
+                          "List the tables that are known, and how each has its tokens");
         command
             ->add_option("--table", options->import.tables,
                          "Take this table, NAME or DATABASE.NAME; repeat for more")
@@ -202,6 +237,12 @@ void AddImportCommand(CLI::App* app, Context* context) {
             ->add_option("--columns", options->import.columns,
                          "What is what in the one table of --table, see below")
             ->type_name("COLUMNS");
+        command
+            ->add_option("--preset", options->import.preset,
+                         "Read the one table of --table as this one of --presets")
+            ->type_name("PRESET");
+        AddDuration(command, "--lifetime", &options->import.lifetime_ms,
+                    "Tokens expire so long after they were created, unless they do earlier");
         command
             ->add_option("--where", options->import.conditions,
                          "Take rows only where COLUMN is VALUE, or one of several, or NULL; repeat "
@@ -221,7 +262,7 @@ void AddImportCommand(CLI::App* app, Context* context) {
             ->add_option("--scheme", options->scheme,
                          "With --columns: how presented tokens become keys; sha256 unless given")
             ->type_name("SCHEME")
-            ->check(CLI::IsMember({"sha256", "sha256-after-bar"}));
+            ->check(CLI::IsMember({"sha256", "sha256-after-bar", "sha512", "hmac-sha256-wc-api"}));
         command
             ->add_option("--format", options->format,
                          "What FILE is; auto: told by its first bytes, else by its name")

@@ -77,7 +77,7 @@ Got ReadAll(std::string_view text, size_t step, uint8_t choice) {
     if (choice % 5 == 3) options.escape = (choice & 64) != 0 ? '\\' : '\0';
     TextReader::Table table;
     table.name.name = "t";
-    table.token_column = "token";
+    table.token_columns = {"token"};
     if ((choice & 128) != 0) table.header = false;
     TextReader reader(&source, "in", MakeTextFormat(kFormats[choice % 5], options), table,
                       kCellBytesMax, &got);

@@ -8,6 +8,7 @@ tokend_test(tokenctl_tokens_test LIBS tokenctl_lib LABELS unit)
 tokend_test(completion_test LIBS tokenctl_lib LABELS unit)
 tokend_test(import_sender_test LIBS tokenctl_lib LABELS unit)
 tokend_test(import_report_test LIBS tokenctl_lib LABELS unit)
+tokend_test(export_format_test LIBS tokenctl_lib tokend_import LABELS unit)
 
 # The built programs, as they are.
 tokend_test(tokenctl_integration_test LIBS tokend_client nlohmann_json::nlohmann_json

@@ -455,6 +455,39 @@ TEST_F(TokenctlIntegration, ImportsWithColumnsOfAnUnknownTable) {
   EXPECT_EQ(Run({"validate", "tok-2", "-n", "sessions"}).out, "revoked\n");
 }
 
+TEST_F(TokenctlIntegration, ExportsWhatATableShouldKnow) {
+  std::ofstream(dir_ + "/data.sql")
+      << "CREATE TABLE `pm_api_token` (`id` int PRIMARY KEY, `token` text, `expires` datetime,"
+         "`usage_count` int, `is_active` int);"
+         "INSERT INTO `pm_api_token` VALUES (1,'tok-1','2131-01-01 00:00:00',5,1),"
+         "(2,'tok-2','2131-01-01 00:00:00',0,0),(3,'tok-3','2131-01-01 00:00:00',0,1);\n";
+  ASSERT_EQ(Run({"import", dir_ + "/data.sql"}).code, 0);
+  Do({"validate", "tok-1", "-n", "pm_api_token"});
+  const std::vector<std::string> sql = {"export", "-n", "pm_api_token", "--format", "sql",
+                                        "--delete"};
+  EXPECT_THAT(Do(sql), HasSubstr("UPDATE `pm_api_token` SET `usage_count` = CASE `id` WHEN 1 THEN "
+                                 "6 ELSE `usage_count` END, `updated_at` = `updated_at` WHERE `id` "
+                                 "IN (1);\nDELETE FROM `pm_api_token` WHERE `id` IN (2);\n"));
+
+  std::vector<std::string> without = sql;
+  without.insert(without.end(), {"--updated-column", ""});
+  EXPECT_THAT(Do(without), HasSubstr("ELSE `usage_count` END WHERE `id` IN (1);"));
+
+  // What text says can be imported elsewhere, but for the tokens.
+  std::ofstream(dir_ + "/out.tsv") << Do({"export", "-n", "pm_api_token"});
+  Ran again = Run({"import", dir_ + "/out.tsv", "--dry-run", "--json", "--table", "t", "--columns",
+                   "token=id,source_id=source_id,expires_at=expires_at,use_count=use_count,"
+                   "status=state"});
+  ASSERT_EQ(again.code, 0) << again.err;
+  EXPECT_EQ(again.json()["tables"][0]["rows_taken"], 3);
+  EXPECT_EQ(again.json()["tables"][0]["rows_revoked"], 1);
+
+  const std::string lines = Do({"export", "-n", "pm_api_token", "--format", "jsonl"});
+  EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 3);
+  EXPECT_EQ(Run({"export", "--format", "sql"}).code, 2);
+  EXPECT_EQ(Run({"export", "--format", "sql", "--table", "t"}).code, 2);
+}
+
 TEST_F(TokenctlIntegration, ImportExitCodes) {
   Ran truncated = Run({"import", Dump("70_truncated.sql")});
   EXPECT_EQ(truncated.code, 3);

@@ -117,6 +117,7 @@ std::unique_ptr<CLI::App> MakeApp(Context* context) {
   AddServerCommands(app.get(), context);
   AddBackupCommands(app.get(), context);
   AddImportCommand(app.get(), context);
+  AddExportCommand(app.get(), context);
   AddCompletionCommand(app.get(), context);
   return app;
 }

@@ -15,6 +15,7 @@ void AddQueryCommands(CLI::App* app, Context* context);      // get, list, count
 void AddServerCommands(CLI::App* app, Context* context);     // stats, ping, purge-expired, clock
 void AddBackupCommands(CLI::App* app, Context* context);     // backup, verify, restore
 void AddImportCommand(CLI::App* app, Context* context);      // import
+void AddExportCommand(CLI::App* app, Context* context);      // export
 void AddCompletionCommand(CLI::App* app, Context* context);  // completion
 
 // A command whose options are an Options, made once and kept by the command itself.

@@ -156,7 +156,7 @@ Status AddMydumper(const std::string& path, const std::set<std::string>& names, 
                  ": made with mydumper --load-data, which is not read; dump again without it");
     }
     if (!ParseMydumperName(name, &file.table, &is_schema)) continue;
-    file.path = path + "/" + name;
+    file.path = (fs::path(path) / name).string();
     file.format = InputFormat::kSql;
     file.is_schema = is_schema;
     file.table_is_sure = true;
@@ -181,12 +181,12 @@ bool AddTab(const std::string& path, const std::set<std::string>& names, InputSe
     });
     if (schema == names.end()) continue;
     found = true;
-    set->files.push_back({.path = path + "/" + *schema,
+    set->files.push_back({.path = (fs::path(path) / *schema).string(),
                           .format = InputFormat::kSql,
                           .is_schema = true,
                           .table = {"", DecodeFileName(stem)},
                           .table_is_sure = true});
-    set->files.push_back({.path = path + "/" + name,
+    set->files.push_back({.path = (fs::path(path) / name).string(),
                           .format = InputFormat::kOutfile,
                           .table = {"", DecodeFileName(stem)},
                           .table_is_sure = true});

@@ -315,5 +315,116 @@ TEST(StatementTest, OfProgramsGivesNoRows) {
   EXPECT_EQ(outcome.skipped("CREATE VIEW"), 1u);
 }
 
+// As the programs write them, shortened.
+struct Layout {
+  const char* program;
+  std::string sql;
+};
+
+TEST(LayoutTest, OfOtherProgramsAreRead) {
+  const Layout layouts[] = {
+      {"phpMyAdmin",
+       "-- phpMyAdmin SQL Dump\n-- version 5.2.1\n-- https://www.phpmyadmin.net/\n--\n"
+       "-- Host: 127.0.0.1:3306\n\nSET SQL_MODE = \"NO_AUTO_VALUE_ON_ZERO\";\n"
+       "START TRANSACTION;\nSET time_zone = \"+00:00\";\n\n"
+       "/*!40101 SET @OLD_CHARACTER_SET_CLIENT=@@CHARACTER_SET_CLIENT */;\n"
+       "/*!40101 SET NAMES utf8mb4 */;\n\n--\n-- Database: `portal`\n--\n\n"
+       "CREATE TABLE `api_token` (\n  `id` int(11) NOT NULL,\n  `token` char(64) NOT NULL,\n"
+       "  `account_id` bigint(20) NOT NULL,\n  `name` varchar(255) NOT NULL,\n"
+       "  `expires_at` timestamp NULL DEFAULT NULL\n) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;\n\n"
+       "--\n-- Dumping data for table `api_token`\n--\n\n"
+       "INSERT INTO `api_token` (`id`, `token`, `account_id`, `name`, `expires_at`) VALUES\n"
+       "(1, '" +
+           kHexA +
+           "', 7, 'it\\'s', '2030-01-01 00:00:00'),\n"
+           "(2, '" +
+           kHexB +
+           "', 8, 'x;\\n', NULL);\n\n"
+           "ALTER TABLE `api_token`\n  ADD PRIMARY KEY (`id`),\n  ADD UNIQUE KEY `token` "
+           "(`token`);\n"
+           "ALTER TABLE `api_token`\n  MODIFY `id` int(11) NOT NULL AUTO_INCREMENT, "
+           "AUTO_INCREMENT=3;\n"
+           "COMMIT;\n"},
+      {"HeidiSQL",
+       "-- --------------------------------------------------------\n-- Host:        127.0.0.1\n"
+       "/*!40101 SET @OLD_CHARACTER_SET_CLIENT=@@CHARACTER_SET_CLIENT */;\n"
+       "/*!40101 SET NAMES utf8 */;\n/*!50503 SET NAMES utf8mb4 */;\n"
+       "/*!40103 SET TIME_ZONE='+00:00' */;\n"
+       "-- Dumping database structure for portal\nCREATE DATABASE IF NOT EXISTS `portal`;\n"
+       "USE `portal`;\n\nCREATE TABLE IF NOT EXISTS `api_token` (\n  `id` int(11) NOT NULL,\n"
+       "  `token` char(64) NOT NULL,\n  `account_id` bigint(20) NOT NULL,\n"
+       "  `name` varchar(255) NOT NULL,\n  `expires_at` timestamp NULL DEFAULT NULL,\n"
+       "  PRIMARY KEY (`id`)\n) ENGINE=InnoDB;\n\n"
+       "-- Dumping data for table portal.api_token: ~2 rows (approximately)\n"
+       "DELETE FROM `api_token`;\n"
+       "INSERT INTO `api_token` (`id`, `token`, `account_id`, `name`, `expires_at`) VALUES\n"
+       "\t(1, '" +
+           kHexA +
+           "', 7, 'it\\'s', '2030-01-01 00:00:00'),\n"
+           "\t(2, '" +
+           kHexB + "', 8, 'x;\\n', NULL);\n"},
+      {"Navicat",
+       "/*\n Navicat Premium Data Transfer\n\n Source Server : x\n Source Schema : portal\n*/\n\n"
+       "SET NAMES utf8mb4;\nSET FOREIGN_KEY_CHECKS = 0;\n\n"
+       "-- ----------------------------\n-- Table structure for api_token\n"
+       "-- ----------------------------\nDROP TABLE IF EXISTS `api_token`;\n"
+       "CREATE TABLE `api_token`  (\n  `id` int(11) NOT NULL AUTO_INCREMENT,\n"
+       "  `token` char(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci NOT NULL,\n"
+       "  `account_id` bigint(20) NOT NULL,\n  `name` varchar(255) NOT NULL,\n"
+       "  `expires_at` timestamp(0) NULL DEFAULT NULL,\n  PRIMARY KEY (`id`) USING BTREE\n"
+       ") ENGINE = InnoDB AUTO_INCREMENT = 3 CHARACTER SET = utf8mb4;\n\n"
+       "INSERT INTO `api_token` VALUES ('1', '" +
+           kHexA +
+           "', '7', 'it\\'s', '2030-01-01 00:00:00');\n"
+           "INSERT INTO `api_token` VALUES ('2', '" +
+           kHexB +
+           "', '8', 0x783b0a, NULL);\n"
+           "SET FOREIGN_KEY_CHECKS = 1;\n"},
+      {"SQLyog",
+       "/*\nSQLyog Ultimate v13.1.1 (64 bit)\nMySQL - 5.7.26 : Database - portal\n*/\n\n"
+       "/*!40101 SET NAMES utf8 */;\n\n/*!40101 SET SQL_MODE=''*/;\n\n"
+       "/*Table structure for table `api_token` */\n\nDROP TABLE IF EXISTS `api_token`;\n\n"
+       "CREATE TABLE `api_token` (\n  `id` int(11) NOT NULL,\n  `token` char(64) NOT NULL,\n"
+       "  `account_id` bigint(20) NOT NULL,\n  `name` varchar(255) NOT NULL,\n"
+       "  `expires_at` timestamp NULL DEFAULT NULL,\n  PRIMARY KEY (`id`)\n);\n\n"
+       "/*Data for the table `api_token` */\n\n"
+       "insert  into `api_token`(`id`,`token`,`account_id`,`name`,`expires_at`) values \n"
+       "(1,'" +
+           kHexA +
+           "',7,'it\\'s','2030-01-01 00:00:00'),\n"
+           "(2,'" +
+           kHexB + "',8,'x;\\n',NULL);\n"},
+      {"Adminer",
+       "-- Adminer 4.8.1 MySQL 8.0.30 dump\n\nSET NAMES utf8;\nSET time_zone = '+00:00';\n"
+       "SET foreign_key_checks = 0;\n\nUSE `portal`;\n\n"
+       "INSERT INTO `api_token` (`id`, `token`, `account_id`, `name`, `expires_at`) VALUES\n"
+       "(1,\t'" +
+           kHexA +
+           "',\t7,\t'it\\'s',\t'2030-01-01 00:00:00'),\n"
+           "(2,\t'" +
+           kHexB +
+           "',\t8,\t'x;\\n',\tNULL)\n"
+           "ON DUPLICATE KEY UPDATE `id` = VALUES(`id`), `token` = VALUES(`token`);\n\n"
+           "-- 2026-01-01 00:00:00\n"},
+  };
+  for (const Layout& layout : layouts) {
+    SCOPED_TRACE(layout.program);
+    Outcome outcome = ImportText(layout.sql, {});
+    ASSERT_TRUE(outcome.status.ok()) << outcome.status.message();
+    EXPECT_TRUE(outcome.report.complete()) << outcome.report.inputs[0].incomplete_reason;
+    const auto& rows = outcome.rows("api_token");
+    ASSERT_EQ(rows.size(), 2u);
+    EXPECT_EQ(rows[0].key, kHexA);
+    EXPECT_EQ(rows[0].owner, "7");
+    EXPECT_EQ(rows[0].name, "it's");
+    EXPECT_EQ(rows[0].expires_at_ms, 1893456000000u);
+    EXPECT_EQ(rows[0].source_id, "1");
+    EXPECT_EQ(rows[1].key, kHexB);
+    EXPECT_EQ(rows[1].name, "x;\n");
+    EXPECT_EQ(rows[1].expires_at_ms, kNever);
+    EXPECT_EQ(rows[1].source_id, "2");
+  }
+}
+
 }  // namespace
 }  // namespace tokend

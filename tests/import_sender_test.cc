@@ -89,6 +89,7 @@ ImportRow MakeRow(std::string_view owner) {
 
 class ImportSenderTest : public ::testing::Test {
  protected:
+  std::optional<BinlogPosition> position_;
   // Sends this many rows of one table; after each, looks at the client.
   Status SendRows(ImportServer* server, const ImportSenderOptions& options, size_t rows,
                   const std::string& owner, std::optional<client::Error>* error = nullptr) {
@@ -102,7 +103,7 @@ class ImportSenderTest : public ::testing::Test {
         sent = sender.Row(table, MakeRow(owner), {});
         in_flight_max_ = std::max(in_flight_max_, client.in_flight());
       }
-      if (sent.ok()) sent = sender.Finish();
+      if (sent.ok()) sent = sender.Finish(position_);
       if (error != nullptr) *error = sender.error();
       totals_ = sender.totals(0);
       return sent;
@@ -233,7 +234,7 @@ TEST_F(ImportSenderTest, EachTableIsAnImportOfItsOwn) {
     ASSERT_TRUE(sender.BeginTable(keys).ok());
     ASSERT_TRUE(sender.Row(keys, MakeRow("k1"), {}).ok());
     ASSERT_TRUE(sender.Row(users, MakeRow("u2"), {}).ok());
-    ASSERT_TRUE(sender.Finish().ok());
+    ASSERT_TRUE(sender.Finish(position_).ok());
     EXPECT_EQ(sender.totals(0)->taken, 2u);
     EXPECT_FALSE(sender.totals(1));
     EXPECT_EQ(sender.totals(2)->taken, 1u);
@@ -276,7 +277,7 @@ TEST_F(ImportSenderTest, ARowArrivesAsItIs) {
     ASSERT_TRUE(sender.BeginTable(table).ok());
     ASSERT_TRUE(sender.Row(table, row, {}).ok());
     ASSERT_TRUE(sender.Row(table, MakeRow("bob"), {}).ok());  // everything else left out
-    ASSERT_TRUE(sender.Finish().ok());
+    ASSERT_TRUE(sender.Finish(position_).ok());
   }
   fake.Join();
   std::string expected;
@@ -284,6 +285,19 @@ TEST_F(ImportSenderTest, ARowArrivesAsItIs) {
   EncodeImportRows("import-1", {row, MakeRow("bob")}, &writer);
   EXPECT_EQ(client::MsgpackToJson(seen), client::MsgpackToJson(expected));
   EXPECT_EQ(seen, expected);
+}
+
+TEST_F(ImportSenderTest, StoresAPositionBehindTheRows) {
+  ImportServer server;
+  position_ = BinlogPosition{"binlog.000007", 154, "0-1-2", false};
+  ASSERT_TRUE(SendRows(&server, {}, 3, "o").ok());
+  ASSERT_EQ(server.begun.size(), 2u);
+  EXPECT_EQ(server.begun[0].find("position"), std::string::npos);
+  EXPECT_THAT(server.begun[1],
+              ::testing::HasSubstr(R"("position":{"file":"binlog.000007","offset":154,)"
+                                   R"("gtid":"0-1-2","upstream":false})"));
+  EXPECT_THAT(server.ended, ElementsAre("import-1", "import-2"));
+  EXPECT_EQ(totals_->taken, 3u);
 }
 
 }  // namespace

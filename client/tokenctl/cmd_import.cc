@@ -143,6 +143,18 @@ ImportSenderOptions SenderOptionsFor(client::Client* client) {
   return options;
 }
 
+// Where the binary log stood, if the whole input was read and says so once.
+std::optional<BinlogPosition> PositionOf(const ImportReport& report) {
+  std::optional<BinlogPosition> found;
+  if (!report.complete()) return found;
+  for (const InputReport& input : report.inputs) {
+    if (!input.position) continue;
+    if (found) return std::nullopt;
+    found = input.position;
+  }
+  return found;
+}
+
 int ListPresets(const Context& context) {
   nlohmann::ordered_json json = nlohmann::ordered_json::array();
   std::string text;
@@ -193,7 +205,7 @@ int Import(const Context& context, const ImportCommandOptions& command_options) 
     Status status = Read(context, options, &sender, &report);
     if (!status.ok()) error = ErrorOf(status);
     // What was read before an input failed is taken all the same.
-    if (!sender.error()) (void)sender.Finish();
+    if (!sender.error()) (void)sender.Finish(PositionOf(report));
     if (sender.error()) error = sender.error();
     for (const TableReport& table : report.tables) {
       totals.push_back(sender.totals(table.table.index));

@@ -5,6 +5,8 @@
 #include <thread>
 #include <utility>
 
+#include "protocol/msgpack.h"
+
 namespace tokend::tokenctl {
 
 namespace {
@@ -27,6 +29,22 @@ client::ImportRow RowOf(const ImportRow& row) {
   return out;
 }
 
+// For whoever follows the binary log from there.
+std::string Encode(const BinlogPosition& position) {
+  std::string encoded;
+  msgpack_io::Writer out(&encoded);
+  out.MapHeader(4);
+  out.Str("file");
+  out.Str(position.file);
+  out.Str("offset");
+  out.Uint(position.offset);
+  out.Str("gtid");
+  out.Str(position.gtid);
+  out.Str("upstream");
+  out.Bool(position.upstream);
+  return encoded;
+}
+
 bool IsBusy(const client::Error& error) {
   return error.source == client::Error::Source::kServer && error.code == "busy";
 }
@@ -44,6 +62,7 @@ Status ImportSender::BeginTable(const TableInfo& table) {
   client::Result<std::string> import_id = client_->ImportBegin(request);
   if (!import_id) return Fail(import_id.error());
   if (tables_.size() <= table.index) tables_.resize(table.index + 1);
+  tables_[table.index].begun = std::move(request);
   tables_[table.index].import_id = *std::move(import_id);
   return Status::Ok();
 }
@@ -93,7 +112,7 @@ Status ImportSender::TakeOldest() {
   return Status::Ok();
 }
 
-Status ImportSender::Finish() {
+Status ImportSender::Finish(const std::optional<BinlogPosition>& position) {
   for (size_t i = 0; i < tables_.size(); ++i) {
     if (tables_[i].batch.row_count() == 0) continue;
     if (Status status = SendBatch(i); !status.ok()) return status;
@@ -106,6 +125,19 @@ Status ImportSender::Finish() {
     client::Result<client::ImportTotals> totals = client_->ImportEnd(table.import_id);
     if (!totals) return Fail(totals.error());
     table.totals = *totals;
+  }
+  return position ? StorePosition(Encode(*position)) : Status::Ok();
+}
+
+Status ImportSender::StorePosition(const std::string& position) {
+  for (const Table& table : tables_) {
+    if (table.import_id.empty()) continue;
+    client::ImportBeginRequest request = table.begun;
+    request.position = position;
+    const client::Result<std::string> import_id = client_->ImportBegin(request);
+    if (!import_id) return Fail(import_id.error());
+    const client::Result<client::ImportTotals> ended = client_->ImportEnd(*import_id);
+    if (!ended) return Fail(ended.error());
   }
   return Status::Ok();
 }

@@ -34,8 +34,10 @@ class ImportSender : public RowSink {
   Status BeginTable(const TableInfo& table) override;
   Status Row(const TableInfo& table, const ImportRow& row, const RowPosition& position) override;
 
-  // Sends what is left, waits for every answer and ends the imports. Once; not after an error.
-  Status Finish();
+  // Sends what is left, waits for every answer and ends the imports. Once; not after an error. A
+  // position is stored behind them, in an import without rows for each: most dumps name it at their
+  // end, and one that broke off should leave none.
+  Status Finish(const std::optional<BinlogPosition>& position);
 
   // The server's totals of the table with this index; nullopt where it did not get so far.
   std::optional<client::ImportTotals> totals(size_t table_index) const;
@@ -44,6 +46,7 @@ class ImportSender : public RowSink {
 
  private:
   struct Table {
+    client::ImportBeginRequest begun;
     std::string import_id;
     client::ImportBatch batch;  // being filled
     std::optional<client::ImportTotals> totals;
@@ -55,6 +58,7 @@ class ImportSender : public RowSink {
   };
 
   Status SendBatch(size_t table_index);
+  Status StorePosition(const std::string& position);
   // Takes the answer of the oldest batch under way.
   Status TakeOldest();
   Status Fail(const client::Error& error);

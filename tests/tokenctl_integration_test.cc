@@ -463,8 +463,8 @@ TEST_F(TokenctlIntegration, ExportsWhatATableShouldKnow) {
          "(2,'tok-2','2131-01-01 00:00:00',0,0),(3,'tok-3','2131-01-01 00:00:00',0,1);\n";
   ASSERT_EQ(Run({"import", dir_ + "/data.sql"}).code, 0);
   Do({"validate", "tok-1", "-n", "pm_api_token"});
-  const std::vector<std::string> sql = {"export", "-n", "pm_api_token", "--format", "sql",
-                                        "--delete"};
+  const std::vector<std::string> sql = {"export",   "-n",  "pm_api_token",
+                                        "--format", "sql", "--delete"};
   EXPECT_THAT(Do(sql), HasSubstr("UPDATE `pm_api_token` SET `usage_count` = CASE `id` WHEN 1 THEN "
                                  "6 ELSE `usage_count` END, `updated_at` = `updated_at` WHERE `id` "
                                  "IN (1);\nDELETE FROM `pm_api_token` WHERE `id` IN (2);\n"));
@@ -475,9 +475,10 @@ TEST_F(TokenctlIntegration, ExportsWhatATableShouldKnow) {
 
   // What text says can be imported elsewhere, but for the tokens.
   std::ofstream(dir_ + "/out.tsv") << Do({"export", "-n", "pm_api_token"});
-  Ran again = Run({"import", dir_ + "/out.tsv", "--dry-run", "--json", "--table", "t", "--columns",
-                   "token=id,source_id=source_id,expires_at=expires_at,use_count=use_count,"
-                   "status=state"});
+  const std::string columns =
+      "token=id,source_id=source_id,expires_at=expires_at,use_count=use_count,status=state";
+  Ran again = Run(
+      {"import", dir_ + "/out.tsv", "--dry-run", "--json", "--table", "t", "--columns", columns});
   ASSERT_EQ(again.code, 0) << again.err;
   EXPECT_EQ(again.json()["tables"][0]["rows_taken"], 3);
   EXPECT_EQ(again.json()["tables"][0]["rows_revoked"], 1);

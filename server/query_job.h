@@ -16,6 +16,7 @@ namespace tokend {
 class QueryJob : public Job, public Completion {
  public:
   explicit QueryJob(const Call& call) : request_(call) {}
+  ~QueryJob() override;
 
   // Loop thread: hands the job to the pool, or answers `busy`.
   static void Submit(Call& call, WorkerPool& pool, std::unique_ptr<QueryJob> query);
@@ -31,6 +32,7 @@ class QueryJob : public Job, public Completion {
 
  private:
   PendingRequest request_;
+  WorkerPool* pool_ = nullptr;  // that has its result to bound; it outlives the loops
   Status status_;
   std::string result_;
 };

@@ -103,6 +103,7 @@ void HandleFiltered(Call& call, Status (*decode)(std::string_view, ListParams*))
 }  // namespace
 
 void QueryJob::Submit(Call& call, WorkerPool& pool, std::unique_ptr<QueryJob> query) {
+  query->pool_ = &pool;
   std::unique_ptr<Job> job = std::move(query);
   if (pool.TrySubmit(job)) {
     call.connection.RequestHandedOn();
@@ -117,9 +118,14 @@ void QueryJob::Submit(Call& call, std::unique_ptr<QueryJob> query) {
   Submit(call, call.dispatcher.server().workers, std::move(query));
 }
 
+QueryJob::~QueryJob() {
+  if (!result_.empty()) pool_->TakeResult(result_.size());
+}
+
 void QueryJob::Run(std::unique_ptr<Job> self) {
   msgpack_io::Writer writer(&result_);
   status_ = Answer(writer);
+  if (!result_.empty()) pool_->AddResult(result_.size());
   (void)self.release();
   request_.Post(std::unique_ptr<Completion>(this));
 }

@@ -80,8 +80,8 @@ Status Server::Open(const ServerParts& parts) {
   if (!status.ok()) return status;
   if (status = CreateNamespaces(); !status.ok()) return status;
   workers_ = std::make_unique<WorkerPool>("query", ThreadRole::kServing, config_.query_threads,
-                                          config_.query_queue_max);
-  backups_ = std::make_unique<WorkerPool>("backup", ThreadRole::kBackground, 1, 1);
+                                          config_.query_queue_max, 2 * config_.message_bytes_max);
+  backups_ = std::make_unique<WorkerPool>("backup", ThreadRole::kBackground, 1, 1, SIZE_MAX);
   context_.reset(new ServerContext{
       .config = config_,
       .limits = {.message_bytes_max = config_.message_bytes_max,

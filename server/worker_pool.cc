@@ -4,8 +4,9 @@
 
 namespace tokend {
 
-WorkerPool::WorkerPool(const char* name, ThreadRole role, size_t threads, size_t queue_max)
-    : name_(name), role_(role), queue_max_(queue_max) {
+WorkerPool::WorkerPool(const char* name, ThreadRole role, size_t threads, size_t queue_max,
+                       size_t results_bytes_max)
+    : name_(name), role_(role), queue_max_(queue_max), results_bytes_max_(results_bytes_max) {
   threads_.reserve(threads);
   for (size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { Work(); });
 }
@@ -20,6 +21,19 @@ bool WorkerPool::TrySubmit(std::unique_ptr<Job>& job) {
   }
   wake_.notify_one();
   return true;
+}
+
+void WorkerPool::AddResult(size_t bytes) {
+  const std::lock_guard lock(mutex_);
+  results_bytes_ += bytes;
+}
+
+void WorkerPool::TakeResult(size_t bytes) {
+  {
+    const std::lock_guard lock(mutex_);
+    results_bytes_ -= bytes;
+  }
+  wake_.notify_all();
 }
 
 void WorkerPool::Stop() {
@@ -41,7 +55,9 @@ void WorkerPool::Work() {
     std::unique_ptr<Job> job;
     {
       std::unique_lock lock(mutex_);
-      wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+      wake_.wait(lock, [this] {
+        return stopping_ || (!queue_.empty() && results_bytes_ < results_bytes_max_);
+      });
       if (queue_.empty()) return;
       job = std::move(queue_.front());
       queue_.pop_front();

@@ -17,9 +17,9 @@ tokend_server_test(listener_test)
 tokend_server_test(short_answer_test)
 tokend_server_test(rpc_methods_test)
 tokend_server_test(rpc_stream_test)
-tokend_server_test(rpc_bounds_test)
-tokend_server_test(http_test)
-tokend_server_test(server_lifecycle_test)
+tokend_server_test(rpc_bounds_test LABELS overload)
+tokend_server_test(http_test LABELS overload)
+tokend_server_test(server_lifecycle_test LABELS fault)
 target_link_libraries(server_lifecycle_test PRIVATE tokend_fault_disk)
 
 # The program from outside, in another language. Debian's python3-msgpack is for /usr/bin/python3,

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <latch>
 #include <memory>
@@ -26,7 +27,7 @@ class TestJob final : public Job {
 TEST(WorkerPoolTest, FullIsAResultAndTheJobStaysWithTheCaller) {
   std::atomic<int> destroyed{0};
   std::latch running(1), go_on(1);
-  WorkerPool pool("query", ThreadRole::kServing, 1, 2);
+  WorkerPool pool("query", ThreadRole::kServing, 1, 2, SIZE_MAX);
   std::unique_ptr<Job> blocker = std::make_unique<TestJob>(
       [&] {
         running.count_down();
@@ -50,7 +51,7 @@ TEST(WorkerPoolTest, FullIsAResultAndTheJobStaysWithTheCaller) {
 TEST(WorkerPoolTest, StopDropsWhatWaitsAndLetsWhatRunsEnd) {
   std::atomic<int> destroyed{0}, ran{0};
   std::latch running(1);
-  WorkerPool pool("query", ThreadRole::kServing, 1, 10);
+  WorkerPool pool("query", ThreadRole::kServing, 1, 10, SIZE_MAX);
   std::unique_ptr<Job> first = std::make_unique<TestJob>(
       [&] {
         running.count_down();
@@ -70,6 +71,37 @@ TEST(WorkerPoolTest, StopDropsWhatWaitsAndLetsWhatRunsEnd) {
   EXPECT_EQ(destroyed, 4);
   std::unique_ptr<Job> late = std::make_unique<TestJob>([] {}, &destroyed);
   EXPECT_FALSE(pool.TrySubmit(late));
+}
+
+TEST(WorkerPoolTest, NoJobBeginsWhileResultsWaitToBeTaken) {
+  std::atomic<int> destroyed{0}, ran{0};
+  WorkerPool pool("query", ThreadRole::kServing, 2, 100, /*results_bytes_max=*/10);
+  const auto submit = [&](size_t bytes) {
+    std::unique_ptr<Job> job = std::make_unique<TestJob>(
+        [&pool, &ran, bytes] {
+          pool.AddResult(bytes);
+          ++ran;
+        },
+        &destroyed);
+    ASSERT_TRUE(pool.TrySubmit(job));
+  };
+  const auto wait_for = [&](int jobs) {
+    while (ran < jobs) std::this_thread::yield();
+  };
+  submit(9);
+  wait_for(1);
+  submit(1);  // one below the bound another begins
+  wait_for(2);
+  for (int i = 0; i < 20; ++i) submit(1);
+  for (int i = 0; i < 1000; ++i) std::this_thread::yield();
+  EXPECT_EQ(ran, 2);
+  pool.TakeResult(1);
+  wait_for(3);
+  // Two threads may have begun at once.
+  for (int i = 0; i < 1000; ++i) std::this_thread::yield();
+  EXPECT_LE(ran, 4);
+  pool.TakeResult(9);
+  wait_for(5);
 }
 
 }  // namespace

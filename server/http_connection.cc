@@ -75,9 +75,12 @@ void HttpConnection::HandleHeld() {
         boost::asio::const_buffer(held_.data() + pos, held_.size() - pos), error);
     pos += taken;
     if (in_header) parser_->header_bytes += taken;
-    const size_t header_bytes =
-        parser_->header_bytes + (parser_->request.is_header_done() ? 0 : held_.size() - pos);
-    if (error == http::error::header_limit || header_bytes > config.http_header_bytes_max) {
+    // Of a header, and of what stands around the parts of a body, the end has not come yet.
+    const size_t unfinished_bytes =
+        parser_->request.is_header_done() && error != http::error::need_more ? 0
+                                                                             : held_.size() - pos;
+    if (error == http::error::header_limit ||
+        parser_->header_bytes + unfinished_bytes > config.http_header_bytes_max) {
       End({.status = 431,
            .reason = "Request Header Fields Too Large",
            .body = "the request's header is too long\n"});

@@ -42,7 +42,7 @@ class HttpConnection final : public Stream {
   bool paused_ = false;             // until output is taken
   uint64_t request_since_ms_ = 0;   // when the request in the parser began
   bool swept_ = false;
-  uint64_t active_at_ms_ = 0;  // sweep that last found that bytes had come
+  uint64_t active_at_ms_ = 0;  // sweep that last found it busy
 };
 
 }  // namespace tokend

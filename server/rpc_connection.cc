@@ -212,13 +212,12 @@ void RpcConnection::CheckAnswerSize(const RequestTag& tag, size_t start) {
 
 bool RpcConnection::IsOverdue(uint64_t steady_ms, bool active) {
   const Config& config = loop().server().config;
-  if (active || paused_ || !swept_) active_at_ms_ = steady_ms;
+  if (active || paused_ || requests_pending_ > 0 || !swept_) active_at_ms_ = steady_ms;
   swept_ = true;
   if (message_begun_ && !paused_ && steady_ms - message_since_ms_ >= config.message_timeout_ms) {
     return true;
   }
-  return config.idle_timeout_ms != 0 && requests_pending_ == 0 &&
-         steady_ms - active_at_ms_ >= config.idle_timeout_ms;
+  return config.idle_timeout_ms != 0 && steady_ms - active_at_ms_ >= config.idle_timeout_ms;
 }
 
 }  // namespace tokend

@@ -88,7 +88,7 @@ class RpcConnection final : public Stream {
   uint64_t message_since_ms_ = 0;
   uint32_t requests_pending_ = 0;
   bool swept_ = false;
-  uint64_t active_at_ms_ = 0;  // sweep that last found that bytes had come
+  uint64_t active_at_ms_ = 0;  // sweep that last found it busy
 };
 
 }  // namespace tokend

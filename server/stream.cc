@@ -226,6 +226,7 @@ void Stream::Sweep(uint64_t steady_ms) {
     if (stalled_since_ms_ == 0 || left != writing_left_) stalled_since_ms_ = steady_ms;
     writing_left_ = left;
     overdue = steady_ms - stalled_since_ms_ >= loop_.server().config.write_timeout_ms;
+    active_ = true;  // it takes answers
   } else if (state_ == State::kOpen) {
     overdue = IsOverdue(steady_ms, active);
   }

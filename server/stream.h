@@ -82,7 +82,7 @@ class Stream {
   // Whether answers are still to come.
   virtual bool HasWork() const = 0;
   // Whether something other than the stream itself has run out of time. `active`: bytes have come
-  // since the last call.
+  // or waited to go out since the last call.
   virtual bool IsOverdue(uint64_t steady_ms, bool active) = 0;
 
   void StartReading();
@@ -110,7 +110,7 @@ class Stream {
   State state_ = State::kOpen;
   bool reading_ = false;
   bool peer_done_ = false;  // it has shut its side
-  bool active_ = false;     // bytes have come since the last sweep
+  bool active_ = false;     // bytes have come, or waited to go out, since the last sweep
   bool counted_ = false;    // in the number of connections
   std::string output_;
   size_t writing_bytes_ = 0;       // in a write request that is under way; 0 = none is

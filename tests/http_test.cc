@@ -163,6 +163,31 @@ TEST_F(HttpTest, HeadersAndBodiesUpToTheLimitAreTaken) {
   EXPECT_THAT(Ask(body_of((64 << 10) + 1)), StartsWith("HTTP/1.1 413 "));
 }
 
+// What stands around the data of its parts is the peer's to choose, and of any length.
+TEST_F(HttpTest, ABodyInPartsIsBoundedWhateverItConsistsOf) {
+  const std::string header =
+      "POST /livez HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const auto to = [](size_t bytes, const std::string& begin, char fill) {
+    return begin + std::string(bytes - begin.size(), fill);
+  };
+  const size_t max = config_.http_header_bytes_max - header.size();
+  const std::string end = "\r\nabcde\r\n0\r\n\r\n";
+  for (const size_t bytes : {max - 1, max}) {
+    ClientSocket socket = ConnectHttp();
+    socket.Send(header + to(bytes, "5;", 'x'));
+    ASSERT_TRUE(Eventually([&] { return Stats().at("buffered_bytes") == bytes; }));
+    socket.Send("\r\nabcde\r\n0\r\n\r\n");
+    EXPECT_THAT(socket.Receive(), StartsWith("HTTP/1.1 405 "));
+  }
+  for (const std::string& more : {to(max + 1, "5;", 'x'), to(max + 1, "", '0'),
+                                  to(max + 1, "0\r\nX: ", 'x'), to(1 << 20, "5;", 'x')}) {
+    ClientSocket socket = ConnectHttp();
+    socket.Send(header + more);
+    EXPECT_THAT(socket.Receive(), StartsWith("HTTP/1.1 431 ")) << more.substr(0, 10);
+  }
+  EXPECT_TRUE(Eventually([&] { return Stats().at("buffered_bytes") == 0; }));
+}
+
 TEST_F(HttpTest, ARequestThatIsNeverFinishedEndsItsConnection) {
   ClientSocket socket = ConnectHttp();
   socket.Send("GET /livez HTTP/1.1\r\nHost:");

@@ -218,7 +218,7 @@ struct ListRequest {  // count takes the filters: everything but order, limit an
 
 struct ImportBeginRequest {
   std::string namespace_name;
-  std::string scheme;    // "sha256", "sha256-after-bar", ...; empty = the namespace's own
+  std::string scheme;    // "sha256", "sha256-after-bar", ...; empty = its own, else sha256
   std::string source;    // free text: what is imported
   std::string position;  // an encoded MessagePack map or string; empty = none
 };

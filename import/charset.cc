@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "import/sql_tokenizer.h"
+#include "import/sql_text.h"
 #include "protocol/msgpack.h"
 
 namespace tokend {

@@ -6,7 +6,7 @@
 
 #include "import/hex.h"
 #include "import/scopes.h"
-#include "import/sql_tokenizer.h"
+#include "import/sql_text.h"
 #include "protocol/msgpack.h"
 #include "protocol/record.h"
 #include "protocol/token.h"

@@ -32,7 +32,7 @@ struct TextFormat {
   std::optional<std::string> null;  // so is this, without quotes
   bool crlf = false;                // a \r before the line's end belongs to the end
 
-  // "fields by TAB, escaped by \, NULL is \N": for the report.
+  // "fields end with TAB, are escaped with \; NULL is \N": for the report.
   std::string Text() const;
 };
 

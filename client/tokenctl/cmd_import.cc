@@ -15,6 +15,7 @@
 #include "client/tokenctl/import_report.h"
 #include "client/tokenctl/import_sender.h"
 #include "client/tokenctl/options.h"
+#include "client/tokenctl/table.h"
 #include "import/importer.h"
 #include "import/presets.h"
 #include "tokend_version.h"
@@ -33,6 +34,7 @@ struct ImportCommandOptions {
   std::optional<std::string> field_end, quote, escape, null;
   std::string column_names;
   bool header = false, no_header = false;
+  uint64_t rate = 0;
   bool dry_run = false;
   bool presets = false;
 };
@@ -134,8 +136,9 @@ Status Read(const Context& context, const ImportOptions& options, RowSink* sink,
 
 // Batches that the server's limits have room for, with what stands around the rows and with one row
 // more: no row is longer than 64 KiB, the half of the least that message_bytes can be.
-ImportSenderOptions SenderOptionsFor(client::Client* client) {
+ImportSenderOptions SenderOptionsFor(client::Client* client, uint64_t rows_per_second_max) {
   ImportSenderOptions options;
+  options.rows_per_second_max = rows_per_second_max;
   const auto limits = client::ToJson(Need(client->Hello("tokenctl", TOKEND_VERSION)).limits);
   options.batch_bytes_max =
       std::min(options.batch_bytes_max, limits.value("message_bytes", size_t{4} << 20) / 2);
@@ -186,12 +189,23 @@ int ListPresets(const Context& context) {
   return kExitOk;
 }
 
+std::string TimeText(uint64_t rows, double seconds) {
+  std::string text = fmt::format("time: {:.1f} s", seconds);
+  // Of less a rate says nothing.
+  if (seconds >= 0.1) {
+    text += fmt::format(", {} rows a second",
+                        WithCommas(static_cast<uint64_t>(static_cast<double>(rows) / seconds)));
+  }
+  return text + "\n";
+}
+
 int Import(const Context& context, const ImportCommandOptions& command_options) {
   if (command_options.presets) return ListPresets(context);
   const ImportOptions options = ImportOptionsOf(command_options);
   if (Status status = CheckImportOptions(options); !status.ok()) {
     throw UsageError(status.message());
   }
+  const uint64_t begun_ms = SteadyMs();
   ImportReport report;
   std::vector<std::optional<client::ImportTotals>> totals;
   std::optional<client::Error> error;
@@ -201,7 +215,7 @@ int Import(const Context& context, const ImportCommandOptions& command_options) 
     if (!status.ok()) error = ErrorOf(status);
   } else {
     client::Client client = context.Connect();
-    ImportSender sender(&client, SenderOptionsFor(&client));
+    ImportSender sender(&client, SenderOptionsFor(&client, command_options.rate));
     Status status = Read(context, options, &sender, &report);
     if (!status.ok()) error = ErrorOf(status);
     // What was read before an input failed is taken all the same.
@@ -212,16 +226,20 @@ int Import(const Context& context, const ImportCommandOptions& command_options) 
     }
   }
 
+  const double seconds = static_cast<double>(SteadyMs() - begun_ms) / 1000;
+  uint64_t rows = 0;
+  for (const TableReport& table : report.tables) rows += table.rows_read;
   auto totals_of = [&](size_t index) -> std::optional<client::ImportTotals> {
     return index < totals.size() ? totals[index] : std::nullopt;
   };
   if (context.json) {
     nlohmann::ordered_json json = ImportReportJson(report, totals_of);
     json["dry_run"] = command_options.dry_run;
+    json["seconds"] = seconds;
     if (error) json["error"] = ErrorJson(*error);
     context.PrintJson(json);
   } else {
-    context.out() << ImportReportText(report, totals_of);
+    context.out() << ImportReportText(report, totals_of) << TimeText(rows, seconds);
   }
   if (error) return context.TellPeople(*error);
   return report.complete() ? kExitOk : kExitIncomplete;
@@ -314,6 +332,12 @@ void AddImportCommand(CLI::App* app, Context* context) {
                          "An expiry of 0000-00-00: refuse the row, or take it as never")
             ->type_name("WHAT")
             ->check(CLI::IsMember({"refuse", "never"}))
+            ->capture_default_str();
+        command
+            ->add_option("--rate", options->rate,
+                         "Send so many rows a second at most, so that a busy server keeps its "
+                         "answers quick; 0: as fast as it goes")
+            ->type_name("N")
             ->capture_default_str();
         command->add_flag("--dry-run", options->dry_run,
                           "Read and report, and ask nothing of the server");

@@ -52,7 +52,7 @@ bool IsBusy(const client::Error& error) {
 }  // namespace
 
 ImportSender::ImportSender(client::Client* client, const ImportSenderOptions& options)
-    : client_(client), options_(options) {}
+    : client_(client), options_(options), pacer_(options.rows_per_second_max) {}
 
 Status ImportSender::BeginTable(const TableInfo& table) {
   client::ImportBeginRequest request;
@@ -83,6 +83,8 @@ Status ImportSender::SendBatch(size_t table_index) {
     if (Status status = TakeOldest(); !status.ok()) return status;
   }
   Table& table = tables_[table_index];
+  const auto pause = pacer_.Wait(table.batch.row_count(), std::chrono::steady_clock::now());
+  if (pause.count() > 0) std::this_thread::sleep_for(pause);
   auto answer = client_->SendImportRows(table.import_id, table.batch);
   sent_.push_back({table_index, std::exchange(table.batch, {}), std::move(answer)});
   if (!spare_batches_.empty()) {

@@ -10,14 +10,16 @@
 #include <vector>
 
 #include "client/client.h"
+#include "client/tokenctl/pacer.h"
 #include "import/importer.h"
 
 namespace tokend::tokenctl {
 
 struct ImportSenderOptions {
-  size_t batch_rows_max = 5000;
+  size_t batch_rows_max = 500;
   size_t batch_bytes_max = 1 << 20;
-  size_t window = 8;  // batches under way
+  size_t window = 64;                // batches under way
+  uint64_t rows_per_second_max = 0;  // 0 = as fast as it goes
   // A server that is busy is asked again, with pauses that double, until it has been so for so
   // long.
   std::chrono::milliseconds busy_pause{20};
@@ -65,6 +67,7 @@ class ImportSender : public RowSink {
 
   client::Client* const client_;
   const ImportSenderOptions options_;
+  Pacer pacer_;
   std::vector<Table> tables_;  // by TableInfo::index
   std::deque<Sent> sent_;
   std::vector<client::ImportBatch> spare_batches_;  // for their memory

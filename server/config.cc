@@ -41,8 +41,8 @@ constexpr auto kSettings = std::to_array<Setting>({
     {"connections_max", &Config::connections_max, 1, 10'000'000, "",
      "Open connections of all listeners; each takes a file descriptor and about 1 KiB"},
     {"idle_timeout_ms", &Config::idle_timeout_ms, 0, kYearMs, "",
-     "A connection that sends nothing for so long is closed; 0 = never, since gateways keep "
-     "theirs"},
+     "A connection that sends nothing for so long, and waits for no answer, is closed; 0 = never, "
+     "since gateways keep theirs"},
     {"message_timeout_ms", &Config::message_timeout_ms, 100, kDayMs, "",
      "A message that has begun must be whole after so long"},
     {"write_timeout_ms", &Config::write_timeout_ms, 100, kDayMs, "",
@@ -101,6 +101,13 @@ constexpr auto kSettings = std::to_array<Setting>({
      "Cache for records that get and list read"},
     {"write_buffer_bytes", &Config::write_buffer_bytes, kMiB, 64 * kGiB, "",
      "Memory for writes that RocksDB has not sorted into files yet"},
+    {"import_direct_rows", &Config::import_direct_rows, 0, 1'000'000'000, "",
+     "An import's first rows, which are written like any others; those after them gather, and "
+     "become "
+     "visible within seconds, at the end of the import at the latest"},
+    {"import_run_bytes", &Config::import_run_bytes, 64 << 10, kGiB, "",
+     "Bytes of gathered rows that are written as files in one go; imports take memory for two "
+     "such"},
 
     {"backup_dir", &Config::backup_dir, 0, 0, "",
      "Where backups are kept; auto = DATA_DIR/backup. Better on another disk"},

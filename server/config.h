@@ -65,6 +65,8 @@ struct Config {
   uint64_t usage_flush_interval_ms = 60000;
   uint64_t block_cache_bytes = 32 << 20;
   uint64_t write_buffer_bytes = 64 << 20;
+  uint64_t import_direct_rows = 10000;
+  uint64_t import_run_bytes = 48 << 20;
 
   std::string backup_dir = "auto";
   uint64_t backup_keep = 7;

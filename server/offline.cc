@@ -11,6 +11,8 @@
 namespace tokend {
 namespace {
 
+constexpr int kExitLost = 3;  // repaired, but not all of it was left
+
 int Fail(const Status& status) {
   fmt::print(stderr, "tokend: {}\n", status.message());
   return 1;
@@ -21,10 +23,11 @@ int RunRepair(const std::string& data_dir) {
   if (Status status = RepairDataDirectory(data_dir, &report); !status.ok()) return Fail(status);
   fmt::print("{} tokens kept, of about {}\n", report.tokens, report.tokens_estimate);
   for (const std::string& loss : report.losses) fmt::print("lost: {}\n", loss);
-  if (report.losses.empty()) fmt::print("nothing was damaged\n");
+  for (const std::string& note : report.notes) fmt::print("damaged: {}\n", note);
+  if (report.losses.empty()) fmt::print("nothing was lost\n");
   fmt::print("the database as it was is in {}; remove it when you need it no more\n",
              report.old_database);
-  return 0;
+  return report.losses.empty() ? 0 : kExitLost;
 }
 
 }  // namespace

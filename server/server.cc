@@ -38,6 +38,8 @@ StoreOptions MakeStoreOptions(const Config& config, const ServerParts& parts,
   options.usage_flush_interval_ms = config.usage_flush_interval_ms;
   options.block_cache_bytes = config.block_cache_bytes;
   options.write_buffer_bytes = config.write_buffer_bytes;
+  options.import_direct_rows = config.import_direct_rows;
+  options.import_run_bytes = config.import_run_bytes;
   return options;
 }
 

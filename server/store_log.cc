@@ -20,6 +20,10 @@ void StoreLog::OnReadOnly(const std::string& reason) {
   log_.Error("read_only", {{"reason", reason}});
 }
 
+void StoreLog::OnImportFailed(const std::string& reason) {
+  log_.Error("import_failed", {{"reason", reason}, {"do", "begin it again once that is mended"}});
+}
+
 void StoreLog::OnWritable() { log_.Info("writable", {}); }
 
 void StoreLog::OnClockJumped(int64_t ms, bool while_closed) {

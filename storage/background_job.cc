@@ -190,7 +190,7 @@ class UsageFlushJob : public BackgroundJob {
     for (int calls = 0; calls < kUsageCallsPerStep; ++calls) {
       if (run_.size() == kUsageRun || AllListed()) {
         std::sort(run_.begin(), run_.end(), [](const auto& a, const auto& b) {
-          if (a.namespace_id != b.namespace_id) return a.namespace_id < b.namespace_id;
+          if (a.ns != b.ns) return a.ns < b.ns;
           return a.key.bytes < b.key.bytes;
         });
         gathering_ = false;
@@ -206,7 +206,7 @@ class UsageFlushJob : public BackgroundJob {
   bool gathering_ = true;
   size_t shard_ = 0;
   uint64_t cursor_ = 0;
-  std::vector<TokenTable::UsedToken> run_;
+  std::vector<TokenName> run_;
   size_t next_ = 0;  // of run_, to be written
   uint64_t count_ = 0;
 };

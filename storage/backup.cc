@@ -6,12 +6,15 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 
 #include "storage/backup_env.h"
 #include "storage/crash_point.h"
 #include "storage/crash_point_rocksdb.h"
+#include "storage/data_directory.h"
 #include "storage/database.h"
+#include "storage/log_claim.h"
 
 namespace tokend {
 namespace {
@@ -47,23 +50,50 @@ Status OpenToRead(const std::string& directory,
   return status.ok() ? Status() : Cannot("read the backups in", directory, status);
 }
 
+// The first of its files that is not there; RocksDB says only that the backup cannot be used. Its
+// list has lines of a path and a checksum, after some that have no path.
+std::string MissingFile(const std::string& directory, uint32_t id) {
+  std::ifstream list(directory + "/meta/" + std::to_string(id));
+  std::string line;
+  while (std::getline(list, line)) {
+    std::string path = line.substr(0, line.find(' '));
+    if (path.find('/') == std::string::npos) continue;
+    if (!fs::exists(fs::path(directory) / path)) return path;
+  }
+  return {};
+}
+
 Status Find(const rocksdb::BackupEngineReadOnly& engine, const std::string& directory,
             std::optional<uint32_t> id, BackupInfo* backup) {
   std::vector<rocksdb::BackupInfo> infos;
+  std::vector<rocksdb::BackupID> damaged;
   engine.GetBackupInfo(&infos);
-  if (infos.empty()) return {ErrorCode::kInternal, "there are no backups in " + directory};
-  if (!id) {
-    *backup = InfoOf(infos.back());
-    return {};
+  engine.GetCorruptedBackups(&damaged);
+  if (infos.empty() && damaged.empty()) {
+    return {ErrorCode::kInternal, "there are no backups in " + directory};
   }
+  const uint32_t newest = infos.empty() ? 0 : infos.back().backup_id;
+  const uint32_t newest_damaged =
+      damaged.empty() ? 0 : *std::max_element(damaged.begin(), damaged.end());
+  const uint32_t wanted = id.value_or(std::max(newest, newest_damaged));
   for (const rocksdb::BackupInfo& info : infos) {
-    if (info.backup_id != *id) continue;
+    if (info.backup_id != wanted) continue;
     *backup = InfoOf(info);
     return {};
   }
-  return {ErrorCode::kInternal, "there is no backup " + std::to_string(*id) + " in " + directory +
-                                    "; those from " + std::to_string(infos.front().backup_id) +
-                                    " to " + std::to_string(infos.back().backup_id) + " are kept"};
+  const std::string name = "backup " + std::to_string(wanted) + " in " + directory;
+  if (std::find(damaged.begin(), damaged.end(), wanted) != damaged.end()) {
+    const std::string missing = MissingFile(directory, wanted);
+    return {ErrorCode::kInternal,
+            name + " is damaged: " +
+                (missing.empty() ? "its list or a file has changed" : missing + " is missing") +
+                (infos.empty() ? "; there is no other one"
+                               : "; use another one, backup " + std::to_string(newest) + " say")};
+  }
+  if (infos.empty()) return {ErrorCode::kInternal, "there is no " + name};
+  return {ErrorCode::kInternal, "there is no " + name + "; those from " +
+                                    std::to_string(infos.front().backup_id) + " to " +
+                                    std::to_string(infos.back().backup_id) + " are kept"};
 }
 
 Status Verify(const rocksdb::BackupEngineReadOnly& engine, const std::string& directory,
@@ -141,6 +171,7 @@ Status RestoreBackup(const std::string& directory, std::optional<uint32_t> id,
                                       " away, or name another "
                                       "directory with --data-dir"};
   }
+  if (Status status = CheckIsDataDirectory(data_dir); !status.ok()) return status;
   std::unique_ptr<rocksdb::BackupEngineReadOnly> engine;
   if (Status status = OpenToRead(directory, &engine); !status.ok()) return status;
   if (Status status = Find(*engine, directory, id, backup); !status.ok()) return status;
@@ -155,6 +186,13 @@ Status RestoreBackup(const std::string& directory, std::optional<uint32_t> id,
   }
   const auto restored = engine->RestoreDBFromBackup(backup->id, work, work);
   if (!restored.ok()) return Cannot("restore to", data_dir, restored);
+  // RocksDB leaves a log out that has nothing in it. It must be there, or it counts as missing.
+  rocksdb::Env* const env = rocksdb::Env::Default();
+  if (const uint64_t log = NewestLogAtLeast(work, env); log != 0 && !HasLogFrom(work, log, env)) {
+    const auto made =
+        rocksdb::WriteStringToFile(env, "", work + "/" + LogName(log), /*should_sync=*/true);
+    if (!made.ok()) return Cannot("restore to", data_dir, made);
+  }
   TOKEND_CRASH_POINT("restore.renaming");
   fs::rename(work, path, error);
   if (error) return {ErrorCode::kInternal, "cannot make " + path + ": " + error.message()};

@@ -114,6 +114,12 @@ Status CommitGroup::FindById(NamespaceId ns, const TokenId& id, Token** token) {
   return FromRocksDb(it->status(), "cannot look an id up");
 }
 
+bool CommitGroup::Changes(const TokenName& name) const {
+  if (tokens_.empty()) return false;
+  const auto it = by_name_.find(name);
+  return it != by_name_.end() && it->second->changed;
+}
+
 void CommitGroup::WorkInCutoff(Token* token) {
   if (!token->now) return;
   const auto cutoff = parts_.cutoffs->Hitting(token->name.ns, *token->now);
@@ -211,7 +217,10 @@ void CommitGroup::EncodeToken(const Token& token) {
   if (token.on_disk && (token.reset || !token.now)) rows_.Delete(Database::kUsage, row_key);
   if (!token.now) return;
   if (token.imported_usage) {
-    rows_.Merge(Database::kUsage, row_key, EncodeUsageRow(*token.imported_usage));
+    // It lives as long as the token does, which a later row of the group may have changed.
+    UsageRow usage = *token.imported_usage;
+    usage.kept_from_ms = token.now->KeptFromMs();
+    rows_.Merge(Database::kUsage, row_key, EncodeUsageRow(usage));
   } else if (token.on_disk && !token.reset &&
              token.on_disk->record.expires_at_ms != token.now->record.expires_at_ms) {
     // The row carries its own retention: it has to live as long as the token now does.

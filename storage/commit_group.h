@@ -21,12 +21,6 @@
 
 namespace tokend {
 
-struct TokenName {
-  NamespaceId ns = 0;
-  TokenKey key;
-  friend bool operator==(const TokenName&, const TokenName&) = default;
-};
-
 class CommitGroup {
  public:
   struct Token {
@@ -65,6 +59,7 @@ class CommitGroup {
   void OwnerCut(NamespaceId ns, const std::string& owner, const OwnerCutoffs::Cutoff& cutoff);
   void End(Token* token, const std::string& owner, const OwnerCutoffs::Cutoff& cutoff);
 
+  bool Changes(const TokenName& name) const;
   // How many tokens it adds that the disk knows nothing of.
   size_t tokens_added() const { return tokens_added_; }
   bool empty() const { return tokens_.empty() && rows_.empty(); }

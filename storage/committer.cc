@@ -2,7 +2,9 @@
 
 #include <sys/prctl.h>
 
+#include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <utility>
 
 #include "storage/crash_point.h"
@@ -31,6 +33,13 @@ constexpr uint64_t kResumeFreeBytes = 320 << 20;
 constexpr size_t kUndurableMax = 200'000;
 // Tokens freed in a step: some 25 microseconds.
 constexpr size_t kReclaimBudget = 96;
+// Rows of imports that wait for the stage, beyond which everything waits for it.
+constexpr size_t kWaitingBytesMax = 32 << 20;
+// What an import has staged is visible after so long at the latest.
+constexpr uint64_t kStagedMsMax = 1000;
+// With fewer tokens a run is merged row by row, in about the time that its files would take.
+constexpr size_t kImportRunTokensMin = 4096;
+constexpr size_t kTakenPerGroup = 1024;
 
 void Answer(std::unique_ptr<Submission> submission) {
   Submission* raw = submission.get();
@@ -42,6 +51,11 @@ class KeptRevokes : public Submission {
  public:
   void Done(std::unique_ptr<Submission> /*self*/) override {}
 };
+
+bool IsOfImport(const Mutation& mutation) {
+  return std::holds_alternative<ImportRowsMutation>(mutation.op) ||
+         std::holds_alternative<ImportEndMutation>(mutation.op);
+}
 
 bool IsRevoke(const Mutation& mutation) {
   return std::holds_alternative<RevokeMutation>(mutation.op) ||
@@ -70,7 +84,14 @@ Committer::Committer(const StoreParts& parts, const CommitterOptions& options,
     : parts_(parts),
       options_(options),
       queue_(parts, options.queue_mutations_max, options.queue_bytes_max),
-      planner_(parts, options.namespaces_max, last_sequence),
+      stage_(parts,
+             {.run_bytes = options.import_run_bytes,
+              .run_tokens_min = std::min(kImportRunTokensMin, options.import_direct_rows)},
+             [this] { queue_.Ring(); }),
+      planner_(parts,
+               {.namespaces_max = options.namespaces_max,
+                .import_direct_rows = options.import_direct_rows},
+               &stage_, last_sequence),
       clock_watch_(parts.clock->NowMs(), parts.clock->SteadyMs()),
       synced_sequence_(last_sequence),  // what was read was brought into files, and synced there
       sequence_(last_sequence) {
@@ -96,18 +117,21 @@ void Committer::Run() {
   BeginThread("committer", ThreadRole::kServing);
   prctl(PR_SET_TIMERSLACK, kTimerSlackNs);
   while (true) {
-    const bool idle = jobs_.empty() && !reclaim_pending_;
+    const bool idle = jobs_.empty() && !reclaim_pending_ && !stage_.HasTaken();
     auto items = queue_.Take(kGroupMutationsMax, kGroupBytesMax, idle ? kIdleWait : kStepPause);
     const bool took = !items.empty();
     if (took) CommitGroupOf(std::move(items));
+    StepStage(/*all=*/false);
+    CommitWaiting();
     StepJob();
     Upkeep(/*thorough=*/false);
     RunCalls();
-    if (stopping_.load(std::memory_order_acquire) && !took && jobs_.empty() &&
+    if (stopping_.load(std::memory_order_acquire) && !took && jobs_.empty() && waiting_.empty() &&
         queue_.load().mutations == 0) {
       break;
     }
   }
+  stage_.Abort();  // an import that has not ended is to be begun again
   TOKEND_CRASH_POINT("stop.drained");
   if (!failed()) {
     StartUsageFlush();
@@ -135,9 +159,14 @@ void Committer::CommitGroupOf(std::vector<WriteQueue::Item> items) {
   std::vector<MutationPlanner::Planned> planned(items.size());
   for (size_t i = 0; i < items.size(); ++i) {
     Submission& submission = *items[i].submission;
+    if (WaitsForStage(submission)) {
+      waiting_bytes_ += items[i].bytes;
+      waiting_.push_back(std::move(items[i]));
+      continue;
+    }
     submission.outcomes.assign(submission.mutations.size(), Outcome{});
     for (size_t m = 0; m < submission.mutations.size(); ++m) {
-      const Mutation& mutation = submission.mutations[m];
+      Mutation& mutation = submission.mutations[m];
       Outcome& outcome = submission.outcomes[m];
       if (!prefetched.ok()) {
         outcome.status = prefetched;
@@ -161,6 +190,7 @@ void Committer::CommitGroupOf(std::vector<WriteQueue::Item> items) {
 
   for (size_t i = 0; i < items.size(); ++i) {
     std::unique_ptr<Submission> submission = std::move(items[i].submission);
+    if (submission == nullptr) continue;  // waits
     if (!written) {
       for (size_t m = 0; m < submission->mutations.size(); ++m) {
         Outcome& outcome = submission->outcomes[m];
@@ -190,6 +220,74 @@ void Committer::CommitGroupOf(std::vector<WriteQueue::Item> items) {
     Answer(std::move(submission));
     TOKEND_CRASH_POINT("commit.answered");
   }
+}
+
+bool Committer::WaitsForStage(const Submission& submission) const {
+  if (failed()) return false;  // it is refused
+  return std::any_of(submission.mutations.begin(), submission.mutations.end(),
+                     [this](const Mutation& mutation) {
+                       if (!IsOfImport(mutation)) return false;
+                       const bool is_end = std::holds_alternative<ImportEndMutation>(mutation.op);
+                       return !waiting_.empty() || (is_end ? !stage_.empty() : !stage_.HasRoom());
+                     });
+}
+
+void Committer::CommitWaiting() {
+  if (waiting_.empty()) return;
+  std::deque<WriteQueue::Item> waiting = std::exchange(waiting_, {});
+  if (WaitsForStage(*waiting.front().submission)) {
+    waiting_ = std::move(waiting);
+    return;
+  }
+  waiting_bytes_ = 0;
+  // Those that have to wait on find their way back.
+  CommitGroupOf({std::make_move_iterator(waiting.begin()), std::make_move_iterator(waiting.end())});
+}
+
+void Committer::StepStage(bool all) {
+  const uint64_t steady_ms = parts_.clock->SteadyMs();
+  if (failed() && planner_.has_imports()) FailImports(read_only_reason());
+  if (Status failure = stage_.TakeFailure(); !failure.ok()) FailImports(failure.message());
+  if (stage_.empty()) {
+    staged_since_steady_ms_ = steady_ms;
+    return;
+  }
+  all = all || !waiting_.empty() || steady_ms - staged_since_steady_ms_ >= kStagedMsMax;
+  if (stage_.Step(all)) staged_since_steady_ms_ = steady_ms;
+  if (waiting_bytes_ > kWaitingBytesMax) stage_.Wait();
+  MergeTaken();
+}
+
+void Committer::MergeTaken() {
+  std::vector<ImportRun::Token> tokens = stage_.NextTaken(kTakenPerGroup);
+  if (tokens.empty()) return;
+  CommitGroup group(parts_);
+  planner_.BeginGroup(&group, parts_.clock->NowMs());
+  std::vector<TokenName> names;
+  names.reserve(tokens.size());
+  for (const ImportRun::Token& token : tokens) names.push_back({token.ns, token.stored.record.key});
+  Status status = group.Prefetch(names);
+  for (ImportRun::Token& token : tokens) {
+    if (status.ok()) status = planner_.PlanTaken(std::move(token));
+  }
+  const bool written = status.ok() && WriteGroup(&group, /*sync=*/false);
+  planner_.EndGroup(written);
+  if (!written) FailImports(status.ok() ? read_only_reason() : status.message());
+}
+
+void Committer::FailImports(const std::string& reason) {
+  stage_.Abort();
+  planner_.EndImports();
+  if (options_.listener != nullptr) options_.listener->OnImportFailed(reason);
+  for (WriteQueue::Item& item : std::exchange(waiting_, {})) {
+    Submission& submission = *item.submission;
+    Outcome refused;
+    refused.status = {ErrorCode::kReadOnly,
+                      "the import has failed: " + reason + "; once that is mended, begin it again"};
+    submission.outcomes.assign(submission.mutations.size(), refused);
+    Answer(std::move(item.submission));
+  }
+  waiting_bytes_ = 0;
 }
 
 void Committer::FinishDenials(const Submission& submission, uint64_t ticket) {
@@ -292,11 +390,16 @@ void Committer::CheckRoom() {
 void Committer::TryToRecover(uint64_t steady_ms) {
   if (!may_recover_ || steady_ms - recovery_tried_at_steady_ms_ < kRecoveryIntervalMs) return;
   recovery_tried_at_steady_ms_ = steady_ms;
-  if (!parts_.database->HasRoom(kResumeFreeBytes) || !parts_.database->Recover().ok()) return;
+  if (!parts_.database->HasRoom(kResumeFreeBytes)) return;
+  if (const rocksdb::Status status = parts_.database->Recover(); !status.ok()) {
+    if (!parts_.database->MayRecover(status)) BecomeReadOnly(status);
+    return;
+  }
   {
     const std::lock_guard lock(mutex_);
     read_only_reason_.clear();
     failed_.store(false, std::memory_order_release);
+    full_.store(false, std::memory_order_release);  // whatever the recovery is about to take
   }
   // A first write that tells whether the disk takes more than promises.
   PersistReclaimClock();
@@ -336,7 +439,10 @@ void Committer::Upkeep(bool thorough) {
   if (thorough || reclaim_pending_ || steady_ms - upkeep_at_steady_ms_ >= kUpkeepIntervalMs) {
     size_t freed = 0;
     do {
-      freed = parts_.table->Reclaim(now_ms, kReclaimBudget, &unsaved_usage_);
+      freed = parts_.table->Reclaim(now_ms, kReclaimBudget, &unsaved_usage_,
+                                    stage_.tracking() ? &dropped_ : nullptr);
+      stage_.NoteForgotten(dropped_);
+      dropped_.clear();
       SaveUsageOfFreed();
     } while (thorough && freed != 0);
     reclaim_pending_ = freed == kReclaimBudget;
@@ -407,7 +513,10 @@ void Committer::RunCalls() {
   const bool maintain = maintain_requested_.load(std::memory_order_acquire);
   const bool flush = flush_requested_.load(std::memory_order_acquire);
   if (!maintain && !flush) return;
-  if (maintain) Upkeep(/*thorough=*/true);
+  if (maintain) {
+    for (; !stage_.empty(); stage_.Wait()) StepStage(/*all=*/true);
+    Upkeep(/*thorough=*/true);
+  }
   if (flush) StartUsageFlush();
   while (!jobs_.empty()) StepJob();
   const std::lock_guard lock(mutex_);

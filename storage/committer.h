@@ -25,6 +25,7 @@
 
 #include "storage/background_job.h"
 #include "storage/clock_watch.h"
+#include "storage/import_stage.h"
 #include "storage/mutation_planner.h"
 #include "storage/store.h"
 #include "storage/store_parts.h"
@@ -39,7 +40,9 @@ struct CommitterOptions {
   size_t queue_mutations_max = 0;
   size_t queue_bytes_max = 0;
   uint64_t usage_flush_interval_ms = 0;  // 0 = not kept
-  StoreListener* listener = nullptr;     // may be null
+  size_t import_direct_rows = 0;
+  size_t import_run_bytes = 0;
+  StoreListener* listener = nullptr;  // may be null
 };
 
 struct CommitterStats {
@@ -74,6 +77,14 @@ class Committer {
  private:
   void Run();
   void CommitGroupOf(std::vector<WriteQueue::Item> items);
+  // Whether the stage has to go on before this one can be planned.
+  bool WaitsForStage(const Submission& submission) const;
+  // Those that waited for the stage and need not any more.
+  void CommitWaiting();
+  // One bounded step of what imports have staged; `all`: not for more to come.
+  void StepStage(bool all);
+  void MergeTaken();
+  void FailImports(const std::string& reason);
   void FinishDenials(const Submission& submission, uint64_t ticket);
   // Of what could not be written, keeps the revokes for a recovery.
   void KeepRevokes(const Submission& submission, uint64_t ticket);
@@ -100,7 +111,12 @@ class Committer {
   const StoreParts parts_;
   const CommitterOptions options_;
   WriteQueue queue_;
+  ImportStage stage_;
   MutationPlanner planner_;
+  std::deque<WriteQueue::Item> waiting_;  // import_rows and import_end, for the stage
+  size_t waiting_bytes_ = 0;
+  uint64_t staged_since_steady_ms_ = 0;
+  std::vector<TokenName> dropped_;  // scratch
   ClockWatch clock_watch_;
   std::deque<std::unique_ptr<BackgroundJob>> jobs_;
   std::vector<TokenTable::UsageEntry> unsaved_usage_;

@@ -55,9 +55,13 @@ inline constexpr auto kCrashPoints = std::to_array<std::string_view>({
     "backup.deleting",  // at each file of an old one
     "backup.over",      // not answered
     // An import.
-    "import.begun",  // planned, not written
-    "import.row",    // a row is planned; at each
-    "import.ended",  // its end is planned, neither written nor synced
+    "import.begun",    // planned, not written
+    "import.row",      // a row is planned; at each
+    "import.file",     // at each file of a run that is begun
+    "import.written",  // a run's files are whole
+    "import.taken",    // they are part of the database, memory has none of it
+    "import.putting",  // memory has some of it; at each step
+    "import.ended",    // its end is planned, neither written nor synced
     // Without a server: --restore-backup, --repair.
     "restore.renaming",  // the database is whole, but not under its name
     "repair.copied",     // the new database is whole, the old one in its place

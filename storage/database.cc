@@ -2,8 +2,12 @@
 
 #include <rocksdb/cache.h>
 #include <rocksdb/listener.h>
+#include <rocksdb/sst_file_writer.h>
 
 #include <algorithm>
+#include <chrono>
+#include <ctime>
+#include <thread>
 #include <utility>
 
 #include "storage/crash_point.h"
@@ -15,14 +19,17 @@
 namespace tokend {
 namespace {
 
+// Times as many that have not been compacted yet, while compactions are deferred.
+constexpr int kDeferredFiles = 6;
+
 Status OpenError(const rocksdb::Status& status, const std::string& data_dir) {
-  const std::string text = status.ToString();
-  if (text.find("LOCK") != std::string::npos || text.find("lock") != std::string::npos) {
+  const std::string text = RocksDbText(status);
+  if (status.IsIOError() && text.find("/LOCK") != std::string::npos) {
     return {ErrorCode::kInternal, "data directory " + data_dir +
                                       " is in use by another tokend; stop that one, or give this "
                                       "one its own with --data-dir"};
   }
-  if (status.IsCorruption()) {
+  if (status.IsCorruption() || status.IsPathNotFound()) {
     return {ErrorCode::kInternal,
             "data directory " + data_dir + " is damaged: " + text + "; " + kDamageAdvice};
   }
@@ -56,9 +63,26 @@ std::string_view View(const rocksdb::Slice& slice) { return {slice.data(), slice
 
 }  // namespace
 
+std::string RocksDbText(const rocksdb::Status& status) {
+  std::string text = status.ToString();
+  // Between what it says of a file that is too short and the file's name it puts nothing.
+  constexpr std::string_view kTooShort = "to be an sstable";
+  const size_t at = text.find(kTooShort);
+  if (at != std::string::npos) text.insert(at + kTooShort.size(), ": ");
+  return text;
+}
+
+std::string UtcText(uint64_t unix_ms) {
+  const auto seconds = static_cast<std::time_t>(unix_ms / 1000);
+  std::tm utc{};
+  gmtime_r(&seconds, &utc);
+  char text[32];
+  return {text, std::strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", &utc)};
+}
+
 Status FromRocksDb(const rocksdb::Status& status, std::string_view doing) {
   if (status.ok()) return {};
-  std::string message = std::string(doing) + ": " + status.ToString();
+  std::string message = std::string(doing) + ": " + RocksDbText(status);
   if (status.IsCorruption()) message.append("; ").append(kDamageAdvice);
   return {ErrorCode::kInternal, std::move(message)};
 }
@@ -78,6 +102,15 @@ class Database::SyncWatch : public rocksdb::EventListener {
       log_failed_.store(true, std::memory_order_release);
     }
   }
+  void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* error) override {
+    // Where RocksDB finds an error fatal, it takes nothing more until it is opened again.
+    if (error->severity() > rocksdb::Status::Severity::kHardError) {
+      failed_.store(true, std::memory_order_release);
+    }
+    if (reason != rocksdb::BackgroundErrorReason::kFlush) AwaitFlushThread();
+  }
+  // From when on the database is open.
+  void Watch(rocksdb::DB* db) { db_.store(db, std::memory_order_release); }
   void OnLogBegunAnew() { log_failed_.store(false, std::memory_order_release); }
   // When to try again is for the Committer to say.
   void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason /*reason*/, rocksdb::Status /*error*/,
@@ -88,6 +121,26 @@ class Database::SyncWatch : public rocksdb::EventListener {
   bool log_failed() const { return log_failed_.load(std::memory_order_acquire); }
 
  private:
+  static constexpr std::chrono::seconds kFlushThreadPatience{5};
+
+  // Once this error is known to RocksDB, a flush that was given to its thread, and has not begun
+  // there, never does, nor is it begun anew: Resume() would wait for it without an end. A log fails
+  // just then most often, since with the first flush comes a new one, for which there is no room.
+  void AwaitFlushThread() {
+    rocksdb::DB* const db = db_.load(std::memory_order_acquire);
+    if (db == nullptr) return;
+    const auto deadline = std::chrono::steady_clock::now() + kFlushThreadPatience;
+    while (std::chrono::steady_clock::now() < deadline) {
+      uint64_t pending = 0;
+      uint64_t running = 0;  // one at most
+      db->GetAggregatedIntProperty(rocksdb::DB::Properties::kMemTableFlushPending, &pending);
+      db->GetIntProperty(rocksdb::DB::Properties::kNumRunningFlushes, &running);
+      if (pending == 0 || running != 0) return;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
+
+  std::atomic<rocksdb::DB*> db_{nullptr};
   std::atomic<bool> failed_{false};
   std::atomic<bool> log_failed_{false};
 };
@@ -95,6 +148,7 @@ class Database::SyncWatch : public rocksdb::EventListener {
 Database::Database(const DatabaseOptions& options)
     : reclaim_before_ms_(options.reclaim_before_ms),
       path_(options.data_dir + "/db"),
+      runs_path_(options.data_dir + "/import"),
       sync_watch_(std::make_shared<SyncWatch>()),
       block_cache_(rocksdb::NewLRUCache(options.block_cache_bytes)) {}
 
@@ -141,6 +195,11 @@ Status Database::Open(const DatabaseOptions& options, std::unique_ptr<Database>*
     }
   }
 
+  if (const std::string missing = MissingLog(options); !missing.empty()) {
+    return {ErrorCode::kInternal, "data directory " + options.data_dir + " is damaged: " + missing +
+                                      "; put it back, " + kDamageAdvice};
+  }
+
   rocksdb::DBOptions db_options = MakeDbOptions(options);
   db_options.listeners = {opened->sync_watch_};
   AddCrashPoints(&db_options);
@@ -160,8 +219,10 @@ Status Database::Open(const DatabaseOptions& options, std::unique_ptr<Database>*
   }
   if (!status.ok()) return OpenError(status, options.data_dir);
   opened->db_.reset(db);
+  opened->sync_watch_->Watch(db);
   TOKEND_CRASH_POINT("open.recovered");
   if (Status format = opened->CheckFormat(is_new); !format.ok()) return format;
+  if (Status cleared = opened->ClearRuns(); !cleared.ok()) return cleared;
   *database = std::move(opened);
   return {};
 }
@@ -170,6 +231,7 @@ rocksdb::Status Database::OpenReadOnly(const DatabaseOptions& options, const std
                                        Reading reading, std::unique_ptr<Database>* database) {
   std::unique_ptr<Database> opened(new Database(options));
   rocksdb::DBOptions db_options = MakeDbOptions(options);
+  db_options.info_log.reset();
   db_options.paranoid_checks = reading == Reading::kStrict;
   db_options.create_if_missing = false;
   db_options.create_missing_column_families = false;
@@ -182,23 +244,40 @@ rocksdb::Status Database::OpenReadOnly(const DatabaseOptions& options, const std
   return status;
 }
 
+std::string Database::MissingLog(const DatabaseOptions& options) {
+  rocksdb::Env* env = options.env != nullptr ? options.env : rocksdb::Env::Default();
+  const std::string path = options.data_dir + "/db";
+  const uint64_t number = NewestLogAtLeast(path, env);
+  if (number == 0 || HasLogFrom(path, number, env)) return {};
+  return "the newest of its logs, db/" + LogName(number) +
+         " or a later one, is missing, and with it what was changed last";
+}
+
 std::string Database::LostFromLogs(const DatabaseOptions& options) {
   const std::string path = options.data_dir + "/db";
-  const uint64_t synced =
-      SyncedByLogs(path, options.env != nullptr ? options.env : rocksdb::Env::Default());
+  const LogClaims claims =
+      ReadLogClaims(path, options.env != nullptr ? options.env : rocksdb::Env::Default());
   std::unique_ptr<Database> database;
   std::optional<std::string> row;
   SequenceRow sequence;
   // Strictly: else RocksDB passes over what it cannot read, and goes on behind it.
-  if (!OpenReadOnly(options, path, Reading::kStrict, &database).ok())
-    return {};  // as opening it will say
-  if (!database->ReadMeta(kSequenceRow, &row).ok() ||
-      (row && !DecodeSequenceRow(*row, &sequence))) {
-    return "its sequence row cannot be read";
+  if (OpenReadOnly(options, path, Reading::kStrict, &database).ok()) {
+    if (!database->ReadMeta(kSequenceRow, &row).ok() ||
+        (row && !DecodeSequenceRow(*row, &sequence))) {
+      return "its sequence row cannot be read";
+    }
+  } else {
+    // For the sake of another file: then all there is to tell from is the log itself.
+    if (!claims.is_broken || claims.last_before == 0) return {};
+    sequence.last = claims.last_before;
   }
-  if (sequence.last >= synced) return {};
-  return "changes " + std::to_string(sequence.last + 1) + " to " + std::to_string(synced) +
-         ", which were acknowledged, cannot be read from its log";
+  if (sequence.last >= claims.synced) return {};
+  const std::string from = claims.before_ms == 0 ? "its beginning" : UtcText(claims.before_ms);
+  const std::string until = claims.after_ms == 0 ? "its end" : UtcText(claims.after_ms + 999);
+  return "changes " + std::to_string(sequence.last + 1) + " to " + std::to_string(claims.synced) +
+         ", which were acknowledged, cannot be read from its log, or some of them; they were made "
+         "between " +
+         from + " and " + until;
 }
 
 Status Database::CheckFormat(bool is_new) {
@@ -265,24 +344,91 @@ rocksdb::Status Database::SyncLog() {
   return db_->SyncWAL();
 }
 
-bool Database::MayRecover(const rocksdb::Status& status) {
+bool Database::MayRecover(const rocksdb::Status& status) const {
   // RocksDB begins a new log with a new memtable, and takes that up only where the old one has
   // something to flush. To the log that failed it must not write again.
-  uint64_t rows = 0;
-  db_->GetAggregatedIntProperty(rocksdb::DB::Properties::kNumEntriesActiveMemTable, &rows);
-  return status.IsNoSpace() && !sync_watch_->failed() && rows != 0;
+  return status.IsNoSpace() && !sync_watch_->failed() && RowsInMemory() != 0;
 }
 
 rocksdb::Status Database::Recover() {
   rocksdb::Status status = db_->Resume();
-  if (status.ok()) sync_watch_->OnLogBegunAnew();
+  if (!status.ok()) return status;
+  if (sync_watch_->log_failed() && RowsInMemory() != 0) {
+    return rocksdb::Status::IOError("the log that failed could not be begun anew");
+  }
+  sync_watch_->OnLogBegunAnew();
   return status;
+}
+
+uint64_t Database::RowsInMemory() const {
+  uint64_t rows = 0;
+  db_->GetAggregatedIntProperty(rocksdb::DB::Properties::kNumEntriesActiveMemTable, &rows);
+  return rows;
 }
 
 rocksdb::Iterator* Database::NewIterator(Family family, const rocksdb::Slice* upper_bound) {
   rocksdb::ReadOptions options;
   options.iterate_upper_bound = upper_bound;
   return db_->NewIterator(options, handles_[family]);
+}
+
+Status Database::ClearRuns() {
+  rocksdb::Env* env = db_->GetEnv();
+  rocksdb::Status status = env->CreateDirIfMissing(runs_path_);
+  std::vector<std::string> names;
+  if (status.ok()) status = env->GetChildren(runs_path_, &names);
+  for (const std::string& name : names) {
+    if (status.ok() && name.ends_with(".sst")) status = env->DeleteFile(runs_path_ + "/" + name);
+  }
+  return FromRocksDb(status, "cannot use " + runs_path_);
+}
+
+std::string Database::NewRunFile(Family family) {
+  const uint64_t number = run_files_made_.fetch_add(1, std::memory_order_relaxed);
+  return runs_path_ + "/" + std::to_string(number) + "-" + kFamilyNames[family] + ".sst";
+}
+
+std::unique_ptr<rocksdb::SstFileWriter> Database::NewRunWriter(Family family) {
+  // What is written is read again soon, by compactions: it may stay in the system's cache.
+  return std::make_unique<rocksdb::SstFileWriter>(
+      rocksdb::EnvOptions(), db_->GetOptions(handles_[family]), handles_[family],
+      /*invalidate_page_cache=*/false);
+}
+
+rocksdb::Status Database::TakeRun(const RunFiles& files) {
+  std::vector<rocksdb::IngestExternalFileArg> args;
+  for (size_t family = 0; family < files.size(); ++family) {
+    if (files[family].empty()) continue;
+    rocksdb::IngestExternalFileArg& arg = args.emplace_back();
+    arg.column_family = handles_[family];
+    arg.external_files = {files[family]};
+    arg.options.move_files = true;
+    arg.options.snapshot_consistency = true;
+  }
+  return args.empty() ? rocksdb::Status() : db_->IngestExternalFiles(args);
+}
+
+void Database::DeleteRun(RunFiles* files) {
+  for (const std::string& path : *files) {
+    if (!path.empty()) db_->GetEnv()->DeleteFile(path).PermitUncheckedError();
+  }
+  files->fill({});
+}
+
+void Database::DeferCompactions(bool defer) {
+  const rocksdb::ColumnFamilyOptions usual;
+  const auto files = [&](int usually) {
+    return std::to_string(defer ? usually * kDeferredFiles : usually);
+  };
+  for (const Family family : {kTokens, kOwners, kExpiry, kUsage}) {
+    // Where this fails compactions are only done as ever.
+    db_->SetOptions(
+           handles_[family],
+           {{"level0_file_num_compaction_trigger", files(usual.level0_file_num_compaction_trigger)},
+            {"level0_slowdown_writes_trigger", files(usual.level0_slowdown_writes_trigger)},
+            {"level0_stop_writes_trigger", files(usual.level0_stop_writes_trigger)}})
+        .PermitUncheckedError();
+  }
 }
 
 uint64_t Database::EstimateTokens() {

@@ -7,6 +7,7 @@
 
 #include <rocksdb/db.h>
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -16,6 +17,10 @@
 #include "protocol/error.h"
 #include "storage/stored_record.h"
 #include "storage/token_table.h"
+
+namespace rocksdb {
+class SstFileWriter;
+}
 
 namespace tokend {
 
@@ -38,6 +43,8 @@ class Database {
   enum class Reading : uint8_t { kStrict, kTolerant };
   static rocksdb::Status OpenReadOnly(const DatabaseOptions& options, const std::string& path,
                                       Reading reading, std::unique_ptr<Database>* database);
+  // Says which log is not there; empty where none is missing.
+  static std::string MissingLog(const DatabaseOptions& options);
   // Says what the log has lost although it had been synced; empty where that is nothing.
   static std::string LostFromLogs(const DatabaseOptions& options);
   ~Database();
@@ -61,10 +68,24 @@ class Database {
   rocksdb::Status SyncLog();
   // After a write failed: whether that may end by itself. A disk that was full may have room again;
   // after a failed fsync nobody knows what is on the disk, until a restart has read it.
-  bool MayRecover(const rocksdb::Status& status);
-  // Tries to take writes again.
+  bool MayRecover(const rocksdb::Status& status) const;
+  // Tries to take writes again. Nothing may be written meanwhile.
   rocksdb::Status Recover();
   rocksdb::Iterator* NewIterator(Family family, const rocksdb::Slice* upper_bound = nullptr);
+
+  // Files that are written beside the database and then become part of it. Their paths by family;
+  // empty where there is none.
+  using RunFiles = std::array<std::string, kFamilyCount>;
+  // A new file's path. Those that a crash leaves go when the database is opened.
+  std::string NewRunFile(Family family);
+  std::unique_ptr<rocksdb::SstFileWriter> NewRunWriter(Family family);
+  // All of them or none, on the disk when it returns. Their rows are newer than what is there.
+  rocksdb::Status TakeRun(const RunFiles& files);
+  // Leaves *files empty.
+  void DeleteRun(RunFiles* files);
+  // While many runs come, compactions wait until there are more files for each of them: else the
+  // same rows are written again and again. May take some milliseconds.
+  void DeferCompactions(bool defer);
 
   uint64_t EstimateTokens();
   uint64_t DiskBytes();
@@ -73,11 +94,16 @@ class Database {
  private:
   explicit Database(const DatabaseOptions& options);
   Status CheckFormat(bool is_new);
+  // Makes the directory of run files, without any.
+  Status ClearRuns();
+  uint64_t RowsInMemory() const;  // and in no file, nor on its way into one
 
   class SyncWatch;
 
   const std::function<uint64_t()> reclaim_before_ms_;
   const std::string path_;
+  const std::string runs_path_;
+  std::atomic<uint64_t> run_files_made_{0};
   const std::shared_ptr<SyncWatch> sync_watch_;
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> handles_;
@@ -87,6 +113,12 @@ class Database {
 // What to do about damage, for the end of a message.
 inline constexpr const char* kDamageAdvice =
     "restore it from a backup, or keep what can be read with tokend --repair";
+
+// A time for a message, to the second.
+std::string UtcText(uint64_t unix_ms);
+
+// RocksDB's own words, for a message.
+std::string RocksDbText(const rocksdb::Status& status);
 
 // RocksDB's status as one of ours, with what was being done in front.
 Status FromRocksDb(const rocksdb::Status& status, std::string_view doing);

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "storage/retention_filter.h"
+#include "storage/rocksdb_log.h"
 #include "storage/row_tree_memtable.h"
 #include "storage/usage_merge.h"
 
@@ -86,8 +87,7 @@ rocksdb::DBOptions MakeDbOptions(const DatabaseOptions& options) {
   db_options.max_manifest_file_size = kManifestBytesMax;
   db_options.max_background_jobs = 2;
   db_options.allow_concurrent_memtable_write = false;  // the Committer alone writes
-  db_options.keep_log_file_num = 4;
-  db_options.info_log_level = rocksdb::WARN_LEVEL;
+  db_options.info_log = MakeRocksDbLog(options.data_dir + "/db/LOG");
   db_options.max_open_files = 1024;
   return db_options;
 }

@@ -1,6 +1,7 @@
 #include "storage/fold.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace tokend {
 namespace {
@@ -113,11 +114,11 @@ FoldResult FoldRotateOld(const RotateMutation& rotate, const Stamp& stamp,
                     current, next);
 }
 
-MergeResult FoldImport(const ImportedRow& row, const Stamp& begin, uint64_t written_ms,
+MergeResult FoldImport(ImportedRow row, const Stamp& begin, uint64_t written_ms,
                        const StoredRecord* current, StoredRecord* next) {
   if (current == nullptr) {
     *next = StoredRecord{};
-    next->record = row.record;
+    next->record = std::move(row.record);
     next->record.generation = 1;
     next->inserted_sequence = next->sequence = begin.sequence;
   } else if (current->inserted_sequence > begin.sequence) {
@@ -126,14 +127,15 @@ MergeResult FoldImport(const ImportedRow& row, const Stamp& begin, uint64_t writ
     const Record& have = current->record;
     *next = *current;
     Record& r = next->record;
+    const bool revoked = have.revoked || row.record.revoked;
     if (row.has_updated_at && row.record.updated_at_ms > have.updated_at_ms) {
-      r = row.record;
+      r = std::move(row.record);
       r.generation = have.generation;
       next->sequence = std::max(current->sequence, begin.sequence);
     } else if (!row.has_updated_at || row.record.updated_at_ms == have.updated_at_ms) {
       r.expires_at_ms = std::min(have.expires_at_ms, row.record.expires_at_ms);
     }
-    r.revoked = have.revoked || row.record.revoked;
+    r.revoked = revoked;
     if (SameContent(r, have)) return MergeResult::kUnchanged;
   }
   next->written_expired_at_ms = written_ms >= next->record.expires_at_ms ? written_ms : 0;

@@ -142,6 +142,7 @@ void Interner::AcquireMany(std::span<Name> names) {
       Name& name = names[i];
       if (name.bytes.size() > kBytesMax) continue;
       name.id = AcquireFrom(shard, hashes[i], name.namespace_id, name.bytes);
+      if (name.id != 0) At(name.id)->refs += name.references - 1;
     }
   }
 }

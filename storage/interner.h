@@ -88,9 +88,10 @@ class Interner {
   struct Name {
     uint16_t namespace_id = 0;
     std::string_view bytes;
+    uint32_t references = 1;
     uint32_t id = 0;  // out
   };
-  // The same for each of many, in a fraction of the time.
+  // The same for each of many, and as many references to it, in a fraction of the time.
   void AcquireMany(std::span<Name> names);
   void Release(uint32_t id);
   // False if there is no such entry.

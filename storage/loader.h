@@ -15,6 +15,8 @@
 
 namespace tokend {
 
+class RecordBatch;
+
 class Loader {
  public:
   // `progress` is called about once a second, `done` once, with what went wrong if anything did;
@@ -35,9 +37,8 @@ class Loader {
     std::string start, end;
   };
   void Run();
-  class Batch;
   // Adds to *put how many of its tokens are in memory now.
-  Status LoadRange(const Range& range, Batch* batch, uint64_t* put);
+  Status LoadRange(const Range& range, RecordBatch* batch, uint64_t* put);
   void Count(uint64_t records);
 
   const StoreParts parts_;

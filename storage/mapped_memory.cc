@@ -30,11 +30,15 @@ MappedMemory::MappedMemory(size_t bytes, const char* what) : bytes_(bytes) {
 
 MappedMemory::~MappedMemory() { munmap(data_, bytes_); }
 
-void MappedMemory::AdviseHugePages(size_t from, size_t to) {
-  const uintptr_t base = reinterpret_cast<uintptr_t>(data_);
-  const uintptr_t first = (base + from + kHugePageBytes - 1) & ~(kHugePageBytes - 1);
-  const uintptr_t last = (base + to) & ~(kHugePageBytes - 1);
+void AdviseHugePages(void* data, size_t bytes) {
+  const uintptr_t base = reinterpret_cast<uintptr_t>(data);
+  const uintptr_t first = (base + kHugePageBytes - 1) & ~(kHugePageBytes - 1);
+  const uintptr_t last = (base + bytes) & ~(kHugePageBytes - 1);
   if (first < last) madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
+}
+
+void MappedMemory::AdviseHugePages(size_t from, size_t to) {
+  tokend::AdviseHugePages(as<char>() + from, to - from);
 }
 
 void MappedMemory::Populate(size_t from, size_t to) {

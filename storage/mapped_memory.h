@@ -8,6 +8,10 @@
 
 namespace tokend {
 
+// Lets it be of huge pages, as far as whole ones fit: for what is large and read here and there.
+// Advice only.
+void AdviseHugePages(void* data, size_t bytes);
+
 class MappedMemory {
  public:
   // Throws std::runtime_error naming `what` where the system refuses so much address space. Takes
@@ -23,7 +27,7 @@ class MappedMemory {
   }
   size_t bytes() const { return bytes_; }
 
-  // Lets [from, to) use huge pages, as far as whole ones fit. Advice only.
+  // The same of [from, to).
   void AdviseHugePages(size_t from, size_t to);
   // Has [from, to) backed by memory, its content unchanged; may run beside any use of it. Where the
   // kernel cannot do that, pages are backed when they are touched, as ever.

@@ -10,10 +10,6 @@
 namespace tokend {
 namespace {
 
-// What an entry for an owner or a set of scopes takes besides its bytes: its head, a bucket's share
-// and rounding; and what a scope's head takes in it.
-constexpr uint64_t kNameOverheadBytes = 64;
-constexpr uint64_t kScopeOverheadBytes = 2;
 // Of a node of a set.
 constexpr uint64_t kDenialOverheadBytes = 48;
 
@@ -23,11 +19,15 @@ Status SchemeMismatch(std::string_view name, DigestScheme has) {
                                      "; use another namespace"};
 }
 
+// Made from its begin's sequence number: unique for good, and a replay makes the same.
+std::string ImportIdOf(uint64_t sequence) { return "import-" + std::to_string(sequence); }
+
 Status NoSuchImport() {
   return {
       ErrorCode::kBadParams,
       "import id: no such import is open; it ended, or nothing came of it for an hour, or too much "
-      "was revoked while it ran, or the server has restarted since: begin it again"};
+      "was revoked while it ran, or its rows could not be written, or the server has restarted "
+      "since: begin it again"};
 }
 
 }  // namespace
@@ -68,6 +68,20 @@ Status MutationPlanner::HoldsTokens(NamespaceId ns, bool* holds) const {
   return FromRocksDb(it->status(), "cannot read the namespace");
 }
 
+Status MutationPlanner::HoldsExpired(NamespaceId ns, bool* holds) const {
+  *holds = false;
+  for (const bool revoked : {false, true}) {
+    const IndexRange range = MakeIndexRange(ExpiryIndexPrefix(ns), revoked, 0, now_ms_);
+    const rocksdb::Slice end(range.end);
+    const std::unique_ptr<rocksdb::Iterator> it(
+        parts_.database->NewIterator(Database::kExpiry, &end));
+    it->Seek(range.start);
+    *holds = *holds || it->Valid();
+    if (!it->status().ok()) return FromRocksDb(it->status(), "cannot read the namespace");
+  }
+  return {};
+}
+
 Status MutationPlanner::PutNamespace(const std::string& name, const NamespaceInfo& info) {
   new_namespaces_[name] = info;
   group_->PutMeta(NamespaceRowKey(info.id), EncodeNamespaceRow(info.scheme, name));
@@ -81,7 +95,7 @@ Status MutationPlanner::EnsureNamespace(const std::string& name, std::optional<D
     if (!scheme || *scheme == info->scheme) return {};
     // Fixed once it holds a token, and what this group brings may be one.
     bool holds = true;
-    if (group_->tokens_added() == 0) {
+    if (group_->tokens_added() == 0 && stage_->empty()) {
       if (Status status = HoldsTokens(info->id, &holds); !status.ok()) return status;
     }
     if (holds) return SchemeMismatch(name, info->scheme);
@@ -95,10 +109,10 @@ Status MutationPlanner::EnsureNamespace(const std::string& name, std::optional<D
       next_id = std::max<uint64_t>(next_id, known_info.id + uint64_t{1});
     }
   }
-  if (next_id >= namespaces_max_) {
-    return {ErrorCode::kTooLarge, "namespace: there is no " + QuoteName(name) +
-                                      ", and no more than " + std::to_string(namespaces_max_) +
-                                      " may be made; raise namespaces_max"};
+  if (next_id >= limits_.namespaces_max) {
+    return {ErrorCode::kTooLarge,
+            "namespace: there is no " + QuoteName(name) + ", and no more than " +
+                std::to_string(limits_.namespaces_max) + " may be made; raise namespaces_max"};
   }
   *info = {static_cast<NamespaceId>(next_id), scheme.value_or(DigestScheme::kSha256)};
   return PutNamespace(name, *info);
@@ -108,43 +122,24 @@ MutationPlanner::Room MutationPlanner::RoomNeeded(const CommitGroup::Token* toke
                                                   const std::optional<std::string>& owner,
                                                   const std::vector<std::string>& scopes) const {
   const Record* now = token != nullptr && token->now ? &token->now->record : nullptr;
-  Room room;
   // The disk keeps what has expired longer than memory does.
-  const bool is_in_memory = now != nullptr && now->expires_at_ms > now_ms_;
-  room.tokens = is_in_memory ? 0 : 1;
-  // As though no other token had them.
-  if (owner && !(is_in_memory && now->owner == owner)) {
-    room.name_bytes += kNameOverheadBytes + owner->size();
-  }
-  if (!scopes.empty() && !(is_in_memory && now->scopes == scopes)) {
-    room.name_bytes += kNameOverheadBytes;
-    for (const std::string& scope : scopes) room.name_bytes += kScopeOverheadBytes + scope.size();
-  }
+  if (now == nullptr || now->expires_at_ms <= now_ms_) return RoomOfToken(owner, scopes);
+  Room room;
+  if (now->owner != owner) room += RoomOfOwner(owner);
+  if (now->scopes != scopes) room += RoomOfScopes(scopes);
   return room;
 }
 
 Status MutationPlanner::CheckRoom(const Room& room) const {
   if (room.tokens == 0 && room.name_bytes == 0) return {};
-  if (parts_.table->HasRoomFor(group_room_.tokens + room.tokens,
-                               group_room_.name_bytes + room.name_bytes)) {
-    return {};
-  }
+  if (parts_.table->HasRoomFor(stage_->room() + group_room_ + room)) return {};
   return {ErrorCode::kMemoryLimit,
           "the memory limit is reached; raise memory_bytes_max, or purge what has expired"};
 }
 
-void MutationPlanner::TakeRoom(const Room& room) {
-  group_room_.tokens += room.tokens;
-  group_room_.name_bytes += room.name_bytes;
-}
+void MutationPlanner::TakeRoom(const Room& room) { group_room_ += room; }
 
 void MutationPlanner::CollectNames(const Mutation& mutation, std::vector<TokenName>* names) const {
-  if (const auto* rows = std::get_if<ImportRowsMutation>(&mutation.op)) {
-    const auto import = imports_.find(rows->import_id);
-    if (import == imports_.end()) return;
-    for (const ImportedRow& row : rows->rows) names->push_back({import->second.ns, row.record.key});
-    return;
-  }
   const NamespaceInfo* info = FindNamespace(mutation.namespace_name);
   if (info == nullptr) return;
   if (const auto* insert = std::get_if<InsertMutation>(&mutation.op)) {
@@ -156,7 +151,7 @@ void MutationPlanner::CollectNames(const Mutation& mutation, std::vector<TokenNa
   }
 }
 
-MutationPlanner::Planned MutationPlanner::Plan(const Mutation& mutation, uint64_t ticket,
+MutationPlanner::Planned MutationPlanner::Plan(Mutation& mutation, uint64_t ticket,
                                                Outcome* outcome) {
   Planned planned;
   const std::string& name = mutation.namespace_name;
@@ -169,7 +164,7 @@ MutationPlanner::Planned MutationPlanner::Plan(const Mutation& mutation, uint64_
     outcome->status = ImportBegin(*begin, name, outcome);
     return planned;
   }
-  if (const auto* rows = std::get_if<ImportRowsMutation>(&mutation.op)) {
+  if (auto* rows = std::get_if<ImportRowsMutation>(&mutation.op)) {
     outcome->status = ImportRows(*rows, ticket, outcome);
     planned.needs_sync = false;
     return planned;
@@ -216,6 +211,28 @@ MutationPlanner::Planned MutationPlanner::Plan(const Mutation& mutation, uint64_
   return planned;
 }
 
+Status MutationPlanner::MergeStaged(ImportStage::Tokens tokens) {
+  for (ImportRun::Token& token : tokens) {
+    Status status = PlanTaken(std::move(token));
+    if (status.ok()) continue;
+    stage_->Fail(status);
+    return status;
+  }
+  return {};
+}
+
+Status MutationPlanner::Find(const TokenName& name, CommitGroup::Token** token) {
+  if (Status status = MergeStaged(stage_->TakeToken(name.ns, name.key)); !status.ok()) {
+    return status;
+  }
+  return group_->Find(name, token);
+}
+
+Status MutationPlanner::FindById(NamespaceId ns, const TokenId& id, CommitGroup::Token** token) {
+  if (Status status = MergeStaged(stage_->TakeById(ns, id)); !status.ok()) return status;
+  return group_->FindById(ns, id, token);
+}
+
 Status MutationPlanner::Insert(const InsertMutation& op, const std::string& namespace_name,
                                uint64_t ticket, Outcome* outcome) {
   outcome->id = TokenId::Of(op.key);
@@ -231,7 +248,7 @@ Status MutationPlanner::Insert(const InsertMutation& op, const std::string& name
     return status;
   }
   CommitGroup::Token* token = nullptr;
-  if (Status status = group_->Find({info.id, op.key}, &token); !status.ok()) return status;
+  if (Status status = Find({info.id, op.key}, &token); !status.ok()) return status;
   StoredRecord next;
   const FoldResult folded = FoldInsert(op, NextStamp(), token->now ? &*token->now : nullptr, &next);
   if (folded.code == ErrorCode::kExists) {
@@ -268,7 +285,7 @@ void MutationPlanner::DenyInImports(NamespaceId ns, const Name& name,
 Status MutationPlanner::Revoke(const TokenKey& key, NamespaceId ns, uint64_t ticket,
                                Outcome* outcome) {
   CommitGroup::Token* token = nullptr;
-  if (Status status = group_->Find({ns, key}, &token); !status.ok()) return status;
+  if (Status status = Find({ns, key}, &token); !status.ok()) return status;
   if (!token->now) {
     DenyInImports(ns, key, &OpenImport::denied_tokens);
     return {};
@@ -283,7 +300,7 @@ Status MutationPlanner::Revoke(const TokenKey& key, NamespaceId ns, uint64_t tic
 Status MutationPlanner::RevokeId(const TokenId& id, NamespaceId ns, uint64_t ticket,
                                  Outcome* outcome) {
   CommitGroup::Token* token = nullptr;
-  if (Status status = group_->FindById(ns, id, &token); !status.ok()) return status;
+  if (Status status = FindById(ns, id, &token); !status.ok()) return status;
   if (token == nullptr) {
     DenyInImports(ns, id, &OpenImport::denied_ids);
     return {};
@@ -295,6 +312,7 @@ Status MutationPlanner::RevokeId(const TokenId& id, NamespaceId ns, uint64_t tic
 
 Status MutationPlanner::RevokeOwner(const RevokeOwnerMutation& op, NamespaceId ns,
                                     Planned* planned) {
+  if (Status status = MergeStaged(stage_->TakeOwner(ns, op.owner)); !status.ok()) return status;
   // Read first: what fails has changed nothing.
   std::vector<CommitGroup::Token*> left;
   if (const auto it = left_owners_.find({ns, op.owner}); it != left_owners_.end()) {
@@ -322,7 +340,7 @@ Status MutationPlanner::RevokeOwner(const RevokeOwnerMutation& op, NamespaceId n
 Status MutationPlanner::Extend(const ExtendMutation& op, NamespaceId ns, uint64_t ticket,
                                Outcome* outcome) {
   CommitGroup::Token* token = nullptr;
-  if (Status status = group_->Find({ns, op.key}, &token); !status.ok()) return status;
+  if (Status status = Find({ns, op.key}, &token); !status.ok()) return status;
   StoredRecord next;
   const FoldResult folded =
       FoldExtend(op.expires_at_ms, NextStamp(), token->now ? &*token->now : nullptr, &next);
@@ -334,7 +352,7 @@ Status MutationPlanner::Extend(const ExtendMutation& op, NamespaceId ns, uint64_
 Status MutationPlanner::Update(const UpdateMutation& op, NamespaceId ns, uint64_t ticket,
                                Outcome* outcome) {
   CommitGroup::Token* token = nullptr;
-  if (Status status = group_->FindById(ns, op.id, &token); !status.ok()) return status;
+  if (Status status = FindById(ns, op.id, &token); !status.ok()) return status;
   if (token == nullptr) return {};
   StoredRecord next;
   const FoldResult folded = FoldUpdate(op, NextStamp(), &*token->now, &next);
@@ -351,11 +369,11 @@ Status MutationPlanner::Rotate(const RotateMutation& op, NamespaceId ns, uint64_
                                Outcome* outcome) {
   CommitGroup::Token* old_token = nullptr;
   CommitGroup::Token* new_token = nullptr;
-  if (Status status = group_->Find({ns, op.old_key}, &old_token); !status.ok()) return status;
+  if (Status status = Find({ns, op.old_key}, &old_token); !status.ok()) return status;
   if (!old_token->now || old_token->now->record.StateAt(now_ms_) != TokenState::kActive) {
     return {};
   }
-  if (Status status = group_->Find({ns, op.new_key}, &new_token); !status.ok()) return status;
+  if (Status status = Find({ns, op.new_key}, &new_token); !status.ok()) return status;
   // Its names are those of the old one.
   const Room room{.tokens = 1};
   if (Status status = CheckRoom(room); !status.ok()) return status;
@@ -386,8 +404,9 @@ Status MutationPlanner::ImportBegin(const ImportBeginMutation& op,
   import.scheme = info.scheme;
   import.begin = NextStamp();
   import.last_used_ms = now_ms_;
-  // Made from the sequence number: unique for good, and a replay makes the same.
-  outcome->import_id = "import-" + std::to_string(import.begin.sequence);
+  if (Status status = HoldsExpired(info.id, &import.disk_holds_more); !status.ok()) return status;
+  stage_->Track(true);
+  outcome->import_id = ImportIdOf(import.begin.sequence);
   std::string row;
   PutVarint(info.id, &row);
   PutVarint(import.begin.at_ms, &row);
@@ -411,40 +430,67 @@ bool MutationPlanner::EndIdleImport() {
 void MutationPlanner::EndImport(std::map<std::string, OpenImport, std::less<>>::iterator import) {
   import_denial_bytes_ -= import->second.denial_bytes;
   imports_.erase(import);
+  if (imports_.empty() && stage_->empty()) stage_->Track(false);
 }
 
-Status MutationPlanner::ImportRow(const ImportedRow& row, OpenImport* import, uint64_t ticket) {
-  CommitGroup::Token* token = nullptr;
-  if (Status status = group_->Find({import->ns, row.record.key}, &token); !status.ok()) {
-    return status;
-  }
-  const Room room = RoomNeeded(token, row.record.owner, row.record.scopes);
-  ImportedRow applied = row;
-  Record& record = applied.record;
+void MutationPlanner::EndImports() {
+  while (!imports_.empty()) EndImport(imports_.begin());
+}
+
+bool MutationPlanner::MayStage(const OpenImport& import) const {
+  // While memory lacks tokens, what it does not have may be there all the same.
+  return import.rows() >= limits_.import_direct_rows &&
+         !parts_.table->AreMissesUnavailable(now_ms_);
+}
+
+MutationPlanner::Staging MutationPlanner::StagingOf(const OpenImport& import,
+                                                    const TokenKey& key) const {
+  if (stage_->MayHold(import.ns, key)) return Staging::kBehind;
+  if (parts_.table->Peek(import.ns, key)) return Staging::kNo;
+  return import.disk_holds_more || stage_->MayBeForgotten(import.ns, key) ? Staging::kUnlessOnDisk
+                                                                          : Staging::kYes;
+}
+
+Status MutationPlanner::ImportRow(ImportedRow row, OpenImport* import, uint64_t ticket,
+                                  Staging staging) {
+  Record& record = row.record;
   if (import->denied_tokens.contains(record.key) ||
       import->denied_ids.contains(TokenId::Of(record.key)) ||
       (record.owner && import->denied_owners.contains(*record.owner))) {
     record.revoked = true;
   }
-  if (!applied.has_updated_at) {
+  if (!row.has_updated_at) {
     // A row's own creation is the best that is known of its last change.
-    applied.has_updated_at = record.created_at_ms != 0;
+    row.has_updated_at = record.created_at_ms != 0;
     record.updated_at_ms = record.created_at_ms != 0 ? record.created_at_ms : import->begin.at_ms;
   }
   if (record.created_at_ms == 0) record.created_at_ms = import->begin.at_ms;
+  const uint64_t last_used_at_ms = record.last_used_at_ms.value_or(0);
+  const uint64_t use_count = record.use_count;
 
+  CommitGroup::Token* token = nullptr;
+  if (group_->Changes({import->ns, record.key})) staging = Staging::kNo;
+  if (staging == Staging::kNo || staging == Staging::kUnlessOnDisk) {
+    if (Status status = group_->Find({import->ns, record.key}, &token); !status.ok()) return status;
+    if (token->on_disk) staging = Staging::kNo;
+  }
+  const Room room = RoomNeeded(token, record.owner, record.scopes);
   StoredRecord next;
-  const bool is_new = !token->now;
+  const bool is_new = token == nullptr || !token->now;
   const MergeResult merged =
-      FoldImport(applied, import->begin, now_ms_, is_new ? nullptr : &*token->now, &next);
+      FoldImport(std::move(row), import->begin, now_ms_, is_new ? nullptr : &*token->now, &next);
   if (merged == MergeResult::kUnchanged) {
     ++import->unchanged;
     return {};
   }
   if (Status status = CheckRoom(room); !status.ok()) return status;
-  TakeRoom(room);
-  const UsageRow usage{next.KeptFromMs(), record.last_used_at_ms.value_or(0), record.use_count};
   ++(merged == MergeResult::kTaken ? import->taken : import->replaced);
+  const UsageRow usage{next.KeptFromMs(), last_used_at_ms, use_count};
+  if (staging != Staging::kNo) {
+    stage_->Add(import->ns, next, usage, /*is_behind=*/staging == Staging::kBehind);
+    return {};
+  }
+  TakeRoom(room);
   group_->Change(token, std::move(next), ticket, /*reset=*/is_new);
   // Only with a new token: counts that were merged twice would add up.
   if (is_new && (usage.last_used_at_ms != 0 || usage.use_count != 0)) {
@@ -453,8 +499,24 @@ Status MutationPlanner::ImportRow(const ImportedRow& row, OpenImport* import, ui
   return {};
 }
 
-Status MutationPlanner::ImportRows(const ImportRowsMutation& op, uint64_t ticket,
-                                   Outcome* outcome) {
+Status MutationPlanner::PlanTaken(ImportRun::Token token) {
+  // Its import's id is made from the number that its record has.
+  const auto import = imports_.find(ImportIdOf(token.stored.inserted_sequence));
+  if (import == imports_.end()) return {};  // too much was revoked for it to go on
+  --import->second.taken;                   // it is counted anew
+  ImportedRow row;
+  row.record = std::move(token.stored.record);
+  row.record.last_used_at_ms = token.usage.last_used_at_ms;
+  row.record.use_count = token.usage.use_count;
+  // The begin's time stands for none, as it was put in.
+  const uint64_t begun_at_ms = import->second.begin.at_ms;
+  row.has_updated_at = row.record.updated_at_ms != begun_at_ms;
+  if (row.record.created_at_ms == begun_at_ms) row.record.created_at_ms = 0;
+  // Whatever revoke is queued came later than the row.
+  return ImportRow(std::move(row), &import->second, /*ticket=*/0, Staging::kNo);
+}
+
+Status MutationPlanner::ImportRows(ImportRowsMutation& op, uint64_t ticket, Outcome* outcome) {
   const auto it = imports_.find(op.import_id);
   if (it == imports_.end()) return NoSuchImport();
   OpenImport& import = it->second;
@@ -462,13 +524,28 @@ Status MutationPlanner::ImportRows(const ImportRowsMutation& op, uint64_t ticket
   const OpenImport& totals = import;
   const uint64_t taken = totals.taken, replaced = totals.replaced, unchanged = totals.unchanged,
                  refused = totals.refused;
+  // First what is to become of each, so that the disk is asked for all of them in one go.
+  const bool may_stage = MayStage(import);
+  std::vector<Staging> stagings(op.rows.size(), Staging::kNo);
+  std::vector<TokenName> names;
+  for (size_t i = 0; i < op.rows.size(); ++i) {
+    const TokenKey& key = op.rows[i].record.key;
+    if (may_stage) stagings[i] = StagingOf(import, key);
+    if (stagings[i] == Staging::kNo || stagings[i] == Staging::kUnlessOnDisk) {
+      names.push_back({import.ns, key});
+    }
+  }
+  if (Status status = group_->Prefetch(names); !status.ok()) return status;
   import.refused += op.refused;
-  for (const ImportedRow& row : op.rows) {
+  for (size_t i = 0; i < op.rows.size(); ++i) {
+    ImportedRow& row = op.rows[i];
     if (row.scheme && *row.scheme != import.scheme) {
       ++import.refused;
       continue;
     }
-    if (Status status = ImportRow(row, &import, ticket); !status.ok()) return status;
+    if (Status status = ImportRow(std::move(row), &import, ticket, stagings[i]); !status.ok()) {
+      return status;
+    }
     TOKEND_CRASH_POINT("import.row");
   }
   outcome->taken = totals.taken - taken;

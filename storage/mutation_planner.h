@@ -17,6 +17,7 @@
 
 #include "storage/commit_group.h"
 #include "storage/fold.h"
+#include "storage/import_stage.h"
 #include "storage/mutation.h"
 #include "storage/store.h"
 #include "storage/store_parts.h"
@@ -41,20 +42,31 @@ class MutationPlanner {
     bool needs_sync = true;  // false: durable with the import's end
   };
 
-  // `namespaces_max`, 1 to 65,536: beyond those none is made.
-  MutationPlanner(const StoreParts& parts, size_t namespaces_max, uint64_t last_sequence)
-      : parts_(parts), namespaces_max_(namespaces_max), sequence_(last_sequence) {}
+  struct Limits {
+    size_t namespaces_max = 0;      // 1 to 65,536: beyond those none is made
+    size_t import_direct_rows = 0;  // of an import; those after them may be staged
+  };
+  MutationPlanner(const StoreParts& parts, const Limits& limits, ImportStage* stage,
+                  uint64_t last_sequence)
+      : parts_(parts), limits_(limits), stage_(stage), sequence_(last_sequence) {}
 
   void BeginGroup(CommitGroup* group, uint64_t now_ms);
   // Where outcome->status is not ok, nothing of the Mutation is in the group; only of import_rows
   // those before the failing one are, which merge again without harm.
-  Planned Plan(const Mutation& mutation, uint64_t ticket, Outcome* outcome);
+  // Takes an import's rows out of the Mutation. import_rows requires stage->HasRoom(), import_end
+  // that nothing is staged.
+  Planned Plan(Mutation& mutation, uint64_t ticket, Outcome* outcome);
+  // A row of an import that was staged and is not new after all.
+  Status PlanTaken(ImportRun::Token token);
   // The group was written (or not): new namespaces become visible.
   void EndGroup(bool written);
 
   uint64_t last_sequence() const { return sequence_; }
+  // All imports end: what was staged of them is lost.
+  void EndImports();
+  bool has_imports() const { return !imports_.empty(); }
   // The tokens that a Mutation names by key, for Prefetch; those of unknown namespaces are left
-  // out.
+  // out, and an import's rows, which see to it themselves.
   void CollectNames(const Mutation& mutation, std::vector<TokenName>* names) const;
 
  private:
@@ -75,6 +87,10 @@ class MutationPlanner {
     std::set<TokenId> denied_ids;
     std::set<std::string> denied_owners;
     uint64_t denial_bytes = 0;  // that these three take
+    // There were records at the begin that memory does not have.
+    bool disk_holds_more = false;
+
+    uint64_t rows() const { return taken + replaced + unchanged + refused; }
   };
 
   Stamp NextStamp() { return {++sequence_, now_ms_}; }
@@ -84,17 +100,20 @@ class MutationPlanner {
                          NamespaceInfo* info);
   Status PutNamespace(const std::string& name, const NamespaceInfo& info);
   Status HoldsTokens(NamespaceId ns, bool* holds) const;
+  Status HoldsExpired(NamespaceId ns, bool* holds) const;
   // What of memory a change takes.
-  struct Room {
-    size_t tokens = 0;
-    uint64_t name_bytes = 0;
-  };
+  using Room = TableRoom;
   // For a token that gets this owner and these scopes; null = one that is new.
   Room RoomNeeded(const CommitGroup::Token* token, const std::optional<std::string>& owner,
                   const std::vector<std::string>& scopes) const;
   // kMemoryLimit where there is not so much left besides what the group takes already.
   Status CheckRoom(const Room& room) const;
   void TakeRoom(const Room& room);
+
+  // As CommitGroup has it; what is staged of the token merges first.
+  Status Find(const TokenName& name, CommitGroup::Token** token);
+  Status FindById(NamespaceId ns, const TokenId& id, CommitGroup::Token** token);
+  Status MergeStaged(ImportStage::Tokens tokens);
 
   Status Insert(const InsertMutation& op, const std::string& namespace_name, uint64_t ticket,
                 Outcome* outcome);
@@ -111,15 +130,23 @@ class MutationPlanner {
   Status Rotate(const RotateMutation& op, NamespaceId ns, uint64_t ticket, Outcome* outcome);
   Status ImportBegin(const ImportBeginMutation& op, const std::string& namespace_name,
                      Outcome* outcome);
-  Status ImportRows(const ImportRowsMutation& op, uint64_t ticket, Outcome* outcome);
+  Status ImportRows(ImportRowsMutation& op, uint64_t ticket, Outcome* outcome);
+  // Whether new tokens of its rows go to the stage.
+  bool MayStage(const OpenImport& import) const;
+  // Of a token that an import brings: whether its row is to be staged, by what memory knows. Behind
+  // others of the same token in any case; where memory may have forgotten the token, only if the
+  // disk does not have it either.
+  enum class Staging : uint8_t { kNo, kYes, kBehind, kUnlessOnDisk };
+  Staging StagingOf(const OpenImport& import, const TokenKey& key) const;
   // Makes room for one more; whether there is any.
   bool EndIdleImport();
   void EndImport(std::map<std::string, OpenImport, std::less<>>::iterator import);
-  Status ImportRow(const ImportedRow& row, OpenImport* import, uint64_t ticket);
+  Status ImportRow(ImportedRow row, OpenImport* import, uint64_t ticket, Staging staging);
   Status ImportEnd(const ImportEndMutation& op, Outcome* outcome);
 
   const StoreParts parts_;
-  const size_t namespaces_max_;
+  const Limits limits_;
+  ImportStage* const stage_;
   uint64_t sequence_;
   uint64_t now_ms_ = 0;
   CommitGroup* group_ = nullptr;

@@ -3,6 +3,7 @@
 #include <rocksdb/db.h>
 #include <rocksdb/write_batch.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -15,6 +16,7 @@
 #include "storage/database.h"
 #include "storage/database_options.h"
 #include "storage/directory_lock.h"
+#include "storage/repair_source.h"
 #include "storage/rows.h"
 
 namespace tokend {
@@ -38,10 +40,6 @@ std::string After(std::string_view key, size_t bytes) {
   while (!next.empty() && next.back() == '\xff') next.pop_back();
   if (!next.empty()) next.back() = static_cast<char>(next.back() + 1);
   return next;
-}
-
-Status Cannot(const std::string& doing, const rocksdb::Status& status) {
-  return {ErrorCode::kInternal, "cannot " + doing + ": " + status.ToString()};
 }
 
 class Repair {
@@ -98,65 +96,77 @@ class Repair {
 
   Status OpenSource() {
     if (const std::string lost = Database::LostFromLogs(Options(data_dir_)); !lost.empty()) {
-      report_->losses.push_back(lost + "; revoke again what was revoked then");
+      report_->losses.push_back(
+          lost +
+          "; tokens that were revoked then may be good again: revoke again what "
+          "was revoked then");
     }
-    const auto opened = Database::OpenReadOnly(Options(data_dir_), old_path_,
-                                               Database::Reading::kTolerant, &source_);
-    if (opened.ok()) return {};
-    // The list of the files is damaged, or names some that are gone. It is made anew from those
-    // that are there, on a copy: RocksDB's own repair moves and deletes files.
-    const std::string salvage = work_dir_ + "/salvage";
-    LinkFiles(salvage + "/db");
-    const DatabaseOptions options = Options(salvage);
-    const auto repaired =
-        rocksdb::RepairDB(salvage + "/db", MakeDbOptions(options),
-                          MakeFamilies(options, rocksdb::NewLRUCache(kBlockCacheBytes)));
-    if (!repaired.ok()) return Cannot("read any of the database", repaired);
-    // To be written to, since families of which no file is left have to be made.
-    if (Status status = Database::Open(options, &source_); !status.ok()) return status;
-    report_->losses.push_back(
-        "the list of the database's files could not be used (" + opened.ToString() +
-        ") and was made anew: what was revoked or changed last may be as it was before; revoke "
-        "again what was revoked since the last backup");
+    missing_log_ = Database::MissingLog(Options(data_dir_));
+    source_ = std::make_unique<RepairSource>(Options(data_dir_), work_dir_);
+    if (Status status = source_->Open(); !status.ok()) return status;
+    for (const RepairSource::LostTable& table : source_->lost_tables()) {
+      const std::string what = "db/" + table.name + " " + table.fault;
+      if (table.family == Database::kMeta) return WithoutMeta(what);
+      if (table.family == Database::kOwners || table.family == Database::kExpiry) {
+        report_->notes.push_back(what + "; it is an index, which was made anew");
+      } else {
+        report_->losses.push_back(what + (table.family == Database::kTokens
+                                              ? "; it had records of tokens"
+                                              : "; it had uses of tokens"));
+      }
+    }
+    if (!source_->lost_list().empty()) {
+      report_->losses.push_back(
+          "the list of the database's files could not be used (" + source_->lost_list() +
+          ") and was made anew: what was revoked or changed last may be as it was before; revoke "
+          "again what was revoked since the last backup");
+    }
+    tokens_lost_ = source_->HasLostTableOf(Database::kTokens);
+    index_is_whole_ = source_->lost_list().empty() && !source_->HasLostTableOf(Database::kExpiry);
     return {};
   }
 
-  void LinkFiles(const std::string& to) {
-    fs::create_directories(to);
-    for (const auto& entry : fs::directory_iterator(old_path_)) {
-      const fs::path copy = fs::path(to) / entry.path().filename();
-      // The repair writes to the log's files; the others never change.
-      if (entry.path().extension() == ".sst") fs::create_hard_link(entry.path(), copy);
-      if (entry.path().extension() == ".log") fs::copy_file(entry.path(), copy);
-    }
+  static Status WithoutMeta(const std::string& why) {
+    return {ErrorCode::kInternal,
+            "the namespaces and owners' cut-offs cannot be read (" + why +
+                "), and without them revoked tokens would be good again; restore from a backup"};
   }
 
   Status OpenTarget() {
-    report_->tokens_estimate = source_->EstimateTokens();
+    report_->tokens_estimate = source_->EstimateRows(Database::kTokens);
     return Database::Open(Options(work_dir_), &target_);
-  }
-
-  std::unique_ptr<rocksdb::Iterator> NewIterator(Database::Family family) {
-    rocksdb::ReadOptions options;
-    options.fill_cache = false;
-    return std::unique_ptr<rocksdb::Iterator>(
-        source_->db()->NewIterator(options, source_->family(family)));
   }
 
   // Without its namespaces and cut-offs no token means anything.
   Status CopyMeta() {
-    const auto it = NewIterator(Database::kMeta);
+    const auto it = source_->NewIterator(Database::kMeta);
     for (it->SeekToFirst(); it->Valid(); it->Next()) {
       if (View(it->key()) == kFormatRow && View(it->value()) != std::to_string(kFormatVersion)) {
         return {ErrorCode::kInternal, "the data directory has format " + it->value().ToString() +
                                           "; use the tokend that wrote it"};
       }
-      Put(Database::kMeta, View(it->key()), View(it->value()));
+      CopyMetaRow(View(it->key()), View(it->value()));
     }
-    if (it->status().ok()) return {};
-    return {ErrorCode::kInternal,
-            "the namespaces and owners' cut-offs cannot be read (" + it->status().ToString() +
-                "), and without them revoked tokens would be good again; restore from a backup"};
+    return it->status().ok() ? Status() : WithoutMeta(it->status().ToString());
+  }
+
+  void CopyMetaRow(std::string_view key, std::string_view value) {
+    NamespaceId ns = 0;
+    DigestScheme scheme{};
+    std::string name;
+    if (key.starts_with(kNamespaceRowPrefix) &&
+        DecodeNamespaceRow(key, value, &ns, &scheme, &name)) {
+      namespaces_.push_back(ns);
+    }
+    CutoffRow cutoff;
+    if (tokens_lost_ && key.starts_with(kCutoffRowPrefix) && DecodeCutoffRow(value, &cutoff)) {
+      // Records that are older than the lost ones may not say so: the server sweeps again.
+      if (cutoff.swept) cutoff.at_ms = SystemClock().NowMs();
+      cutoff.swept = false;
+      Put(Database::kMeta, key, EncodeCutoffRow(cutoff));
+      return;
+    }
+    Put(Database::kMeta, key, value);
   }
 
   Status CopyTokens() {
@@ -169,12 +179,15 @@ class Repair {
             ++undecodable;
             return;
           }
+          last_change_ms_ = std::max(last_change_ms_, stored.record.updated_at_ms);
           const TokenRowName name = ParseTokenRowKey(key);
           stored.record.key = name.key;
+          const std::string expiry_row =
+              IndexRowKey(ExpiryIndexPrefix(name.ns), IndexEntryOf(stored));
+          if (tokens_lost_ && index_is_whole_ && !IsInIndex(expiry_row)) return;
           const std::string index_value = IndexRowValue(stored);
           Put(Database::kTokens, key, value);
-          Put(Database::kExpiry, IndexRowKey(ExpiryIndexPrefix(name.ns), IndexEntryOf(stored)),
-              index_value);
+          Put(Database::kExpiry, expiry_row, index_value);
           if (stored.record.owner) {
             Put(Database::kOwners,
                 IndexRowKey(OwnerIndexPrefix(name.ns, *stored.record.owner), IndexEntryOf(stored)),
@@ -187,8 +200,47 @@ class Repair {
       report_->losses.push_back(std::to_string(undecodable) +
                                 " records could not be understood; their tokens are gone");
     }
-    Lost(places, "tokens", "tokens that stood there are gone");
+    if (places != 0) report_->losses.push_back("parts of the records of tokens cannot be read");
+    if (!missing_log_.empty()) {
+      report_->losses.push_back(missing_log_ + ": tokens that were revoked after " +
+                                UtcText(last_change_ms_) +
+                                ", when the last change was made that is left, are good again: "
+                                "revoke again what was revoked since then");
+    }
+    if (undecodable != 0 || places != 0 || tokens_lost_) SayWhatIsGone();
     return written;
+  }
+
+  // Whether this is the newest state of its token, as far as whether it is good goes: a revoke and
+  // a change of its expiry move a token's row in the index.
+  bool IsInIndex(const std::string& row_key) {
+    std::string ignored;
+    return source_->Get(Database::kExpiry, row_key, &ignored).ok();
+  }
+
+  void SayWhatIsGone() {
+    uint64_t rows = 0;
+    const bool counted = index_is_whole_ &&
+                         Walk(Database::kExpiry, [&](std::string_view /*key*/,
+                                                     std::string_view /*value*/) { ++rows; }) == 0;
+    if (counted) report_->tokens_estimate = std::max(rows, report_->tokens);
+    const std::string count = counted ? std::to_string(report_->tokens_estimate - report_->tokens)
+                                      : "an unknown number of";
+    report_->losses.push_back(count + " tokens that stood there are gone, and unknown from now on");
+    if (!tokens_lost_ || !source_->lost_list().empty()) return;
+    uint64_t oldest_ms = UINT64_MAX;
+    for (const RepairSource::LostTable& table : source_->lost_tables()) {
+      if (table.family == Database::kTokens) oldest_ms = std::min(oldest_ms, table.oldest_ms);
+    }
+    const std::string since = oldest_ms == 0 ? "the last backup" : UtcText(oldest_ms);
+    report_->losses.push_back(
+        index_is_whole_
+            ? "scopes and attributes of other tokens may be as they were before they were changed, "
+              "where that was after " +
+                  since
+            : "an index is damaged as well, so tokens may be as they were before they were revoked "
+              "or changed, where that was after " +
+                  since + "; revoke again what was revoked since then");
   }
 
   Status CopyUsage() {
@@ -198,31 +250,31 @@ class Repair {
           Put(Database::kUsage, key, value);
           if (written.ok() && batch_.GetDataSize() >= kBatchBytes) written = WriteBatch();
         });
-    Lost(places, "usage", "last_used_at and use_count of some tokens are gone");
+    if (places != 0 || source_->HasLostTableOf(Database::kUsage)) {
+      report_->losses.push_back("last_used_at and use_count of some tokens are gone");
+    }
     return written;
   }
 
-  void Lost(uint64_t places, const std::string& of, const std::string& what) {
-    if (places == 0) return;
-    report_->losses.push_back(std::to_string(places) + " places of the " + of +
-                              " could not be read; " + what);
-  }
-
-  // Gives each row that can be read, and how many places could not be.
+  // Gives each row of the namespaces that can be read, and how many places could not be: a 65,536th
+  // of a namespace each, or less.
   template <typename Take>
   uint64_t Walk(Database::Family family, Take take) {
-    const auto it = NewIterator(family);
+    const auto it = source_->NewIterator(family);
     uint64_t places = 0;
-    std::string from;  // where to go on
-    do {
-      for (it->Seek(from); it->Valid(); it->Next()) {
-        from = it->key().ToString();
-        take(View(it->key()), View(it->value()));
+    for (const NamespaceId ns : namespaces_) {
+      const std::string prefix = NamespacePrefix(ns);
+      std::string from = prefix;  // where to go on
+      while (from.starts_with(prefix)) {
+        for (it->Seek(from); it->Valid() && it->key().starts_with(prefix); it->Next()) {
+          from = it->key().ToString();
+          take(View(it->key()), View(it->value()));
+        }
+        if (it->status().ok()) break;
+        ++places;
+        from = After(from, kSkipBytes);
       }
-      if (it->status().ok()) break;
-      ++places;
-      from = After(from, kSkipBytes);
-    } while (!from.empty());
+    }
     return places;
   }
 
@@ -278,7 +330,13 @@ class Repair {
   RepairReport* const report_;
   std::unique_ptr<DirectoryLock> lock_;
   rocksdb::FileLock* database_lock_ = nullptr;  // RocksDB's own
-  std::unique_ptr<Database> source_, target_;
+  std::unique_ptr<RepairSource> source_;
+  std::unique_ptr<Database> target_;
+  std::vector<NamespaceId> namespaces_;
+  std::string missing_log_;
+  uint64_t last_change_ms_ = 0;  // of those that are left
+  bool tokens_lost_ = false;     // a file of their records, and so the newest of some
+  bool index_is_whole_ = false;  // that of expiry, by which older ones are told
   rocksdb::WriteBatch batch_;
 };
 

@@ -2,8 +2,8 @@
 // copied row by row into a new one, which takes its place; the old one stays beside it, untouched.
 //
 // It fails closed: a token is copied as the newest row says, or not at all. Only where the list of
-// the database's files itself is lost does an older state of a token pass for its newest, and then
-// the report says so.
+// the database's files itself is lost, or an index that tells is lost as well, does an older state
+// of a token pass for its newest, and then the report says so.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,8 @@ namespace tokend {
 struct RepairReport {
   uint64_t tokens = 0;              // kept
   uint64_t tokens_estimate = 0;     // RocksDB's guess of how many there were
-  std::vector<std::string> losses;  // a sentence each; empty = nothing was damaged
+  std::vector<std::string> losses;  // a sentence each; empty = nothing was lost
+  std::vector<std::string> notes;   // what was damaged and could be made anew
   std::string old_database;         // where the old one is now
 };
 

@@ -6,8 +6,6 @@
 #include <string_view>
 #include <utility>
 
-#include "storage/byte_codec.h"
-
 namespace tokend {
 namespace {
 
@@ -37,9 +35,7 @@ T* RowTree::New() {
 
 RowTree::Head RowTree::HeadOf(const rocksdb::Slice& internal_key) {
   assert(internal_key.size() >= kSequenceBytes);
-  const std::string_view key(internal_key.data(), internal_key.size() - kSequenceBytes);
-  const uint64_t low = key.size() > 8 ? tokend::HeadOf(key.substr(8)) : 0;
-  return Head{tokend::HeadOf(key)} << 64 | low;
+  return LongHeadOf({internal_key.data(), internal_key.size() - kSequenceBytes});
 }
 
 RowTree::Target RowTree::TargetOf(Row row) const {

@@ -16,6 +16,8 @@
 #include <cstdint>
 #include <functional>
 
+#include "storage/byte_codec.h"
+
 namespace tokend {
 
 class RowTree {
@@ -65,9 +67,8 @@ class RowTree {
   static constexpr uint32_t kFan = 64;
   static constexpr uint32_t kHeightMax = 12;
 
-  // The first bytes of a user key as one number, zeros behind its end. What differs here differs
-  // alike in the keys.
-  using Head = unsigned __int128;
+  // Of a user key. What differs here differs alike in the keys.
+  using Head = LongHead;
   struct Target {
     Head head;
     rocksdb::Slice key;

@@ -1,25 +1,108 @@
 #include "storage/sorted_rows.h"
 
 #include <algorithm>
+#include <bit>
+#include <cassert>
+#include <cstdint>
+#include <utility>
 
-#include "storage/byte_codec.h"
+#include "storage/mapped_memory.h"
 
 namespace tokend {
 
 void SortedRows::Add(Database::Family family, Kind kind, std::string_view key,
                      std::string_view value) {
-  rows_.push_back({HeadOf(key), bytes_.size(), static_cast<uint32_t>(key.size()),
-                   static_cast<uint32_t>(value.size()), family, kind});
+  assert(key.size() <= UINT16_MAX && bytes_.size() + key.size() + value.size() <= UINT32_MAX);
+  rows_.push_back({.head = LongHeadOf(key),
+                   .begin = static_cast<uint32_t>(bytes_.size()),
+                   .value_size = static_cast<uint32_t>(value.size()),
+                   .key_size = static_cast<uint16_t>(key.size()),
+                   .family = family,
+                   .kind = kind});
   bytes_.append(key).append(value);
 }
 
-void SortedRows::MoveTo(Database* database, rocksdb::WriteBatch* batch) {
-  std::sort(rows_.begin(), rows_.end(), [this](const Row& a, const Row& b) {
+void SortedRows::Reserve(size_t rows, size_t bytes) {
+  rows_.reserve(rows);
+  bytes_.reserve(bytes);
+  // In the order of their keys rows lie all over it.
+  AdviseHugePages(bytes_.data(), bytes);
+  AdviseHugePages(rows_.data(), rows * sizeof(Row));
+}
+
+void SortedRows::Sort() {
+  const std::span<Row> all(rows_);
+  if (all.size() < kDistributeMin) return SortByComparing(all);
+  const Ends ends = Distribute(all, [](const Row& row) { return row.family; });
+  for (size_t begin = 0, digit = 0; begin < all.size(); begin = ends[digit++]) {
+    SortFamily(all.subspan(begin, ends[digit] - begin));
+  }
+}
+
+// By the first bits in which any two of them differ, again and again: a few passes, where comparing
+// takes one for each doubling of their number.
+void SortedRows::SortFamily(std::span<Row> rows) {
+  if (rows.size() < kDistributeMin) return SortByComparing(rows);
+  LongHead differing = 0;
+  for (const Row& row : rows) differing |= row.head ^ rows.front().head;
+  if (differing == 0) return SortByComparing(rows);
+  const auto high = static_cast<uint64_t>(differing >> 64);
+  const int bits = high != 0 ? 128 - std::countl_zero(high)
+                             : 64 - std::countl_zero(static_cast<uint64_t>(differing));
+  const int shift = std::max(bits - kDigitBits, 0);
+  const Ends ends =
+      Distribute(rows, [shift](const Row& row) { return static_cast<uint8_t>(row.head >> shift); });
+  for (size_t begin = 0, digit = 0; begin < rows.size(); begin = ends[digit++]) {
+    SortFamily(rows.subspan(begin, ends[digit] - begin));
+  }
+}
+
+void SortedRows::SortByComparing(std::span<Row> rows) const {
+  std::sort(rows.begin(), rows.end(), [this](const Row& a, const Row& b) {
     if (a.family != b.family) return a.family < b.family;
     if (a.head != b.head) return a.head < b.head;
     if (const int order = KeyOf(a).compare(KeyOf(b)); order != 0) return order < 0;
     return a.begin < b.begin;
   });
+}
+
+// Puts them into the order of their digits, in place; gives the end of each digit's rows.
+template <typename DigitOf>
+SortedRows::Ends SortedRows::Distribute(std::span<Row> rows, const DigitOf& digit_of) {
+  Ends ends{};
+  for (const Row& row : rows) ++ends[digit_of(row)];
+  Ends next;  // of each digit, the first place that has not been filled
+  size_t sum = 0;
+  for (size_t digit = 0; digit < ends.size(); ++digit) {
+    next[digit] = sum;
+    ends[digit] = sum += ends[digit];
+  }
+  for (size_t digit = 0; digit < ends.size(); ++digit) {
+    while (next[digit] < ends[digit]) {
+      Row& row = rows[next[digit]];
+      const size_t belongs = digit_of(row);
+      if (belongs == digit) {
+        ++next[digit];
+      } else {
+        std::swap(row, rows[next[belongs]++]);
+      }
+    }
+  }
+  return ends;
+}
+
+size_t SortedRows::LowerBound(Database::Family family, std::string_view key) const {
+  const LongHead head = LongHeadOf(key);
+  const auto found = std::partition_point(rows_.begin(), rows_.end(), [&](const Row& row) {
+    if (row.family != family) return row.family < family;
+    if (row.head != head) return row.head < head;
+    return KeyOf(row) < key;
+  });
+  return static_cast<size_t>(found - rows_.begin());
+}
+
+void SortedRows::MoveTo(Database* database, rocksdb::WriteBatch* batch) {
+  Sort();
   for (const Row& row : rows_) {
     rocksdb::ColumnFamilyHandle* const family = database->family(row.family);
     const rocksdb::Slice key(bytes_.data() + row.begin, row.key_size);
@@ -34,10 +117,11 @@ void SortedRows::MoveTo(Database* database, rocksdb::WriteBatch* batch) {
       case Kind::kDelete:
         batch->Delete(family, key);
         break;
+      case Kind::kDropped:
+        break;
     }
   }
-  rows_.clear();
-  bytes_.clear();
+  Clear();
 }
 
 }  // namespace tokend

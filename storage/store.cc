@@ -177,6 +177,8 @@ Status Store::Open(const StoreOptions& options, std::unique_ptr<Store>* store) {
   committer_options.queue_mutations_max = options.queue_mutations_max;
   committer_options.queue_bytes_max = options.queue_bytes_max;
   committer_options.usage_flush_interval_ms = options.usage_flush_interval_ms;
+  committer_options.import_direct_rows = options.import_direct_rows;
+  committer_options.import_run_bytes = options.import_run_bytes;
   committer_options.listener = options.listener;
   impl.committer = std::make_unique<Committer>(impl.parts, committer_options, sequence);
   for (const auto& [row_key, cutoff] : unswept) {

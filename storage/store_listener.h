@@ -24,6 +24,8 @@ class StoreListener {
   virtual void OnLoaded(const LoadProgress& progress, const std::string& error) = 0;
   // No more writes are taken until a restart, or until OnWritable.
   virtual void OnReadOnly(const std::string& reason) = 0;
+  // What imports had staged could not be written; they have ended. The store goes on.
+  virtual void OnImportFailed(const std::string& reason) = 0;
   // The disk has room again, and writes are taken.
   virtual void OnWritable() = 0;
   // The wall clock was set, ahead or (negative) back by so much: while the store runs, or since it

@@ -58,7 +58,6 @@ bool DecodeStoredRecord(std::string_view bytes, StoredRecordView* stored) {
   uint8_t version = 0;
   uint8_t flags = 0;
   if (!in.Byte(&version) || version != kStoredRecordVersion || !in.Byte(&flags)) return false;
-  *stored = {};
   stored->expires_at_ms = kNever;
   if (flags & kExpires) in.BigEndian(8, &stored->expires_at_ms);
   if (flags & kKeptFrom) in.BigEndian(8, &stored->written_expired_at_ms);

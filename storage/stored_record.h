@@ -67,6 +67,7 @@ struct StoredRecordView {
 
 void EncodeStoredRecord(const StoredRecord& stored, std::string* out);
 // false where the bytes are not a record of a version that we know.
+// *stored is a new one.
 bool DecodeStoredRecord(std::string_view bytes, StoredRecordView* stored);
 // Leaves key, namespace and usage alone.
 bool DecodeStoredRecord(std::string_view bytes, StoredRecord* stored);

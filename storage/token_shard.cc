@@ -21,7 +21,6 @@ constexpr uint64_t kUsageSlotsPerCall = 4096;
 // Of the index while the mutex is held: some 20 us.
 constexpr uint32_t kReserveSplits = 256;
 constexpr uint64_t kSlotBytes = sizeof(Slot) + sizeof(TtlWheel::Link);
-constexpr std::string_view kEmptyArray = "\x90";
 
 void Require(bool holds, const char* what) {
   if (!holds) throw std::logic_error(std::string("token shard: ") + what);
@@ -105,7 +104,7 @@ std::optional<uint32_t> TokenShard::AcquireOwner(const PutRequest& request) {
 }
 
 std::optional<uint32_t> TokenShard::AcquireScopes(const PutRequest& request) {
-  if (request.entry->scopes_encoded == kEmptyArray) return 0;
+  if (request.entry->scopes_encoded == kNoScopes) return 0;
   const uint32_t id = parts_->scope_sets.Acquire(0, request.entry->scopes_encoded);
   return id == 0 ? std::nullopt : std::optional(id);
 }
@@ -214,7 +213,7 @@ PutResult TokenShard::PutOver(uint32_t id, const PutRequest& request) {
   const std::optional<uint32_t> owner = keep_owner ? old.owner : AcquireOwner(request);
   if (!owner) return PutResult::kMemoryLimit;
   const std::string_view old_scopes =
-      old.scopes == 0 ? kEmptyArray : parts_->scope_sets.BytesOf(old.scopes);
+      old.scopes == 0 ? kNoScopes : parts_->scope_sets.BytesOf(old.scopes);
   const bool keep_scopes = old_scopes == entry.scopes_encoded;
   const std::optional<uint32_t> scopes = keep_scopes ? old.scopes : AcquireScopes(request);
   if (!scopes) {
@@ -277,13 +276,15 @@ void TokenShard::Drop(uint32_t id, uint64_t hash) {
 }
 
 TtlWheel::Progress TokenShard::Reclaim(uint64_t due_ms, size_t budget,
-                                       std::vector<TokenTable::UsageEntry>* unsaved) {
+                                       std::vector<TokenTable::UsageEntry>* unsaved,
+                                       std::vector<TokenName>* dropped) {
   MutexLock lock(&mutex_);
   const auto due_of = [&](uint32_t id) { return slots_[id].state().expires_at_ms(); };
   const auto drop = [&](uint32_t id) TOKEND_NO_ANALYSIS {  // the wheel calls back, below the lock
     // Before the token goes: who misses it then knows that it may only be forgotten.
     parts_->RaiseReclaimedExpiryMax(due_of(id));
     if (unsaved != nullptr && slots_[id].use_count() != 0) unsaved->push_back(TakeUsageOf(id));
+    if (dropped != nullptr) dropped->push_back({slots_[id].namespace_id(), slots_[id].key()});
     Drop(id, HashOf(id));
     TOKEND_RACE_POINT(kTokenDropped);
   };
@@ -337,7 +338,7 @@ void TokenShard::FreePassed() {
   }
 }
 
-void TokenShard::ListUsed(uint64_t* cursor, size_t limit, std::vector<TokenTable::UsedToken>* out) {
+void TokenShard::ListUsed(uint64_t* cursor, size_t limit, std::vector<TokenName>* out) {
   MutexLock lock(&mutex_);
   uint64_t id = std::max<uint64_t>(*cursor, 1);
   const uint64_t end = std::min<uint64_t>(fresh_, id + kUsageSlotsPerCall);

@@ -127,13 +127,14 @@ class TokenShard {
   bool Erase(uint64_t hash, const KeyWords& key, NamespaceId ns);
   std::optional<TokenTable::Peeked> Peek(uint64_t hash, const KeyWords& key, NamespaceId ns);
   // Drops what expired at due_ms or before, handling at most `budget` tokens. Usage that was not
-  // taken yet is appended to *unsaved unless that is null.
+  // taken yet is appended to *unsaved, and what was dropped to *dropped, unless those are null.
   TtlWheel::Progress Reclaim(uint64_t due_ms, size_t budget,
-                             std::vector<TokenTable::UsageEntry>* unsaved);
+                             std::vector<TokenTable::UsageEntry>* unsaved,
+                             std::vector<TokenName>* dropped);
   // Frees what every reader has passed.
   void FreeRetired();
   // Looks at a bounded number of slots.
-  void ListUsed(uint64_t* cursor, size_t limit, std::vector<TokenTable::UsedToken>* out);
+  void ListUsed(uint64_t* cursor, size_t limit, std::vector<TokenName>* out);
   std::optional<TokenTable::UsageEntry> TakeUsage(uint64_t hash, const KeyWords& key,
                                                   NamespaceId ns);
 

@@ -29,7 +29,6 @@ namespace tokend {
 namespace {
 
 constexpr std::string_view kNil = "\xc0";
-constexpr std::string_view kEmptyArray = "\x90";
 
 // Look-ups whose cache misses overlap. More would not fit the line-fill buffers' queue any better,
 // and their state would leave the first-level cache.
@@ -73,6 +72,27 @@ uint64_t TokensFit(uint64_t tokens_max, size_t shards) {
   const uint64_t slots = SlotsPerShard(tokens_max, shards);
   if (slots < HashIndex::kIdMax) return tokens_max;
   return std::min(tokens_max, shards * (slots - SpreadOverMean(slots, shards)));
+}
+
+// Where in the scope sets those lie that were added last, by where their bytes lie.
+using RecentScopes = std::array<uint32_t, 64>;
+
+// Gives its place. A caller that knows few sets gives the same bytes again and again: then there is
+// one name, with a reference for each.
+uint32_t AddScopes(std::string_view encoded, RecentScopes* recent,
+                   std::vector<Interner::Name>* scope_sets) {
+  const auto address = reinterpret_cast<uintptr_t>(encoded.data());
+  uint32_t& place = (*recent)[address * uint64_t{0x9E3779B97F4A7C15} >> 58];
+  if (place < scope_sets->size()) {
+    Interner::Name& name = (*scope_sets)[place];
+    if (name.bytes.data() == encoded.data() && name.bytes.size() == encoded.size()) {
+      ++name.references;
+      return place;
+    }
+  }
+  place = static_cast<uint32_t>(scope_sets->size());
+  scope_sets->push_back({0, encoded});
+  return place;
 }
 
 }  // namespace
@@ -282,7 +302,7 @@ void TokenTable::Impl::FindChunk(EpochDomain::Record* record, Lookup* lookups, s
       lookup.expires_at_ms = content.state.expires_at_ms();
       lookup.owner_encoded = content.owner == 0 ? kNil : parts.owners.BytesOf(content.owner);
       lookup.scopes_encoded =
-          content.scopes == 0 ? kEmptyArray : parts.scope_sets.BytesOf(content.scopes);
+          content.scopes == 0 ? kNoScopes : parts.scope_sets.BytesOf(content.scopes);
       if (count_uses) slot->CountUse(now_ms);
     }
   }
@@ -350,6 +370,8 @@ PutResult TokenTable::PutMany(std::span<const TokenEntry> entries,
                               const std::function<bool(size_t)>& denied_by_queue) {
   TableParts& parts = impl_->parts;
   std::vector<Interner::Name> owners, scope_sets;
+  std::vector<uint32_t> scopes_of;  // of each entry that has some, in scope_sets
+  RecentScopes recent{};
   std::string owners_encoded;
   size_t owners_bytes = 0;
   for (const TokenEntry& entry : entries) {
@@ -363,7 +385,9 @@ PutResult TokenTable::PutMany(std::span<const TokenEntry> entries,
       writer.Str(*entry.owner);
       owners.push_back({entry.namespace_id, std::string_view(owners_encoded).substr(start)});
     }
-    if (entry.scopes_encoded != kEmptyArray) scope_sets.push_back({0, entry.scopes_encoded});
+    if (entry.scopes_encoded != kNoScopes) {
+      scopes_of.push_back(AddScopes(entry.scopes_encoded, &recent, &scope_sets));
+    }
   }
   parts.owners.AcquireMany(owners);
   parts.scope_sets.AcquireMany(scope_sets);
@@ -374,9 +398,9 @@ PutResult TokenTable::PutMany(std::span<const TokenEntry> entries,
   size_t next_owner = 0, next_scopes = 0;
   for (size_t i = 0; i < entries.size(); ++i) {
     const TokenEntry& entry = entries[i];
-    const bool has_scopes = entry.scopes_encoded != kEmptyArray;
+    const bool has_scopes = entry.scopes_encoded != kNoScopes;
     const uint32_t owner = entry.owner ? owners[next_owner++].id : 0;
-    const uint32_t scopes = has_scopes ? scope_sets[next_scopes++].id : 0;
+    const uint32_t scopes = has_scopes ? scope_sets[scopes_of[next_scopes++]].id : 0;
     if ((entry.owner && owner == 0) || (has_scopes && scopes == 0)) {
       parts.ReleaseNames(owner, scopes);
       all_fit = false;
@@ -425,13 +449,14 @@ bool TokenTable::MarkRevoked(NamespaceId ns, const TokenKey& key) {
   return impl_->ShardFor(hash).ChangeFlags(hash, KeyWords(key), ns, SlotState::kRevoked, 0);
 }
 
-bool TokenTable::HasRoomFor(size_t new_tokens, uint64_t name_bytes) const {
+bool TokenTable::HasRoomFor(const TableRoom& room) const {
   const TableParts& parts = impl_->parts;
   // A shard's index grows by a bucket at a time, sooner than its tokens have paid for it.
   const uint64_t growth_bytes =
-      std::min<uint64_t>(new_tokens, impl_->shards.size()) * sizeof(HashIndex::Bucket);
-  return parts.meter.HasRoomFor(new_tokens * TokenShard::kTokenBytes + growth_bytes + name_bytes) &&
-         parts.slots_in_use.load(std::memory_order_relaxed) + new_tokens <= impl_->tokens_fit;
+      std::min<uint64_t>(room.tokens, impl_->shards.size()) * sizeof(HashIndex::Bucket);
+  return parts.meter.HasRoomFor(room.tokens * TokenShard::kTokenBytes + growth_bytes +
+                                room.name_bytes) &&
+         parts.slots_in_use.load(std::memory_order_relaxed) + room.tokens <= impl_->tokens_fit;
 }
 
 void TokenTable::DenyOwner(NamespaceId ns, std::string_view owner) {
@@ -450,7 +475,8 @@ std::optional<TokenTable::Peeked> TokenTable::Peek(NamespaceId ns, const TokenKe
   return impl_->ShardFor(hash).Peek(hash, KeyWords(key), ns);
 }
 
-size_t TokenTable::Reclaim(uint64_t now_ms, size_t budget, std::vector<UsageEntry>* unsaved) {
+size_t TokenTable::Reclaim(uint64_t now_ms, size_t budget, std::vector<UsageEntry>* unsaved,
+                           std::vector<TokenName>* dropped) {
   Impl& table = *impl_;
   const size_t first = table.reclaim_next_shard.load(std::memory_order_relaxed);
   size_t left = budget;
@@ -459,8 +485,8 @@ size_t TokenTable::Reclaim(uint64_t now_ms, size_t budget, std::vector<UsageEntr
     TokenShard& shard = *table.shards[number];
     bool done = now_ms < table.reclaim_grace_ms;
     while (!done) {
-      const TtlWheel::Progress progress =
-          shard.Reclaim(now_ms - table.reclaim_grace_ms, std::min(kReclaimStep, left), unsaved);
+      const TtlWheel::Progress progress = shard.Reclaim(
+          now_ms - table.reclaim_grace_ms, std::min(kReclaimStep, left), unsaved, dropped);
       left -= progress.due + progress.moved;
       done = progress.done || left == 0;
     }
@@ -495,13 +521,13 @@ void TokenTable::ForgetReclaimedAfter(uint64_t now_ms) {
 }
 
 void TokenTable::ListUsed(size_t shard, uint64_t* cursor, size_t limit,
-                          std::vector<UsedToken>* out) const {
+                          std::vector<TokenName>* out) const {
   impl_->shards[shard]->ListUsed(cursor, limit, out);
 }
 
-std::optional<TokenTable::UsageEntry> TokenTable::TakeUsage(const UsedToken& token) {
-  const uint64_t hash = impl_->Hash(token.namespace_id, token.key);
-  return impl_->ShardFor(hash).TakeUsage(hash, KeyWords(token.key), token.namespace_id);
+std::optional<TokenTable::UsageEntry> TokenTable::TakeUsage(const TokenName& token) {
+  const uint64_t hash = impl_->Hash(token.ns, token.key);
+  return impl_->ShardFor(hash).TakeUsage(hash, KeyWords(token.key), token.ns);
 }
 
 size_t TokenTable::shard_count() const { return impl_->shards.size(); }

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "protocol/token.h"
+#include "storage/table_room.h"
 
 namespace tokend {
 
@@ -40,6 +41,9 @@ struct Lookup {
 };
 
 // What is put: the state of one token as memory keeps it.
+// The scopes of a token that has none, encoded.
+inline constexpr std::string_view kNoScopes = "\x90";
+
 struct TokenEntry {
   NamespaceId namespace_id = 0;
   TokenKey key;
@@ -79,6 +83,12 @@ struct TokenTableStats {
   uint64_t read_retries_total = 0, read_locks_total = 0;
 };
 
+struct TokenName {
+  NamespaceId ns = 0;
+  TokenKey key;
+  friend bool operator==(const TokenName&, const TokenName&) = default;
+};
+
 class TokenTable {
  public:
   // One reader thread's part in reclamation. A new Reader is online.
@@ -102,10 +112,6 @@ class TokenTable {
   struct Usage {
     uint64_t last_used_at_ms = 0;  // 0 = not used since it was taken last
     uint64_t use_count = 0;        // uses since it was taken last
-  };
-  struct UsedToken {
-    NamespaceId namespace_id = 0;
-    TokenKey key;
   };
   struct UsageEntry {
     NamespaceId namespace_id = 0;
@@ -161,8 +167,8 @@ class TokenTable {
   bool MarkRevoked(NamespaceId ns, const TokenKey& key);
   // Whether so many new tokens fit below the memory limit and below tokens_max; asked before a
   // write is made durable. What fits stays fitting until that many were put, as long as one thread
-  // alone asks and puts. `name_bytes`: of owners and scopes that they may bring.
-  bool HasRoomFor(size_t new_tokens, uint64_t name_bytes = 0) const;
+  // alone asks, and for all that is yet to be put.
+  bool HasRoomFor(const TableRoom& room) const;
   // Every token of this owner that is here answers kRevoked from now on, in O(1). Tokens put later
   // under the same name belong to a new entry and are not touched.
   void DenyOwner(NamespaceId ns, std::string_view owner);
@@ -172,10 +178,11 @@ class TokenTable {
   // Frees tokens that expired at now_ms - reclaim_grace_ms or before, and memory that was retired
   // and that every reader has passed. Handles at most `budget` tokens, freeing one or moving it
   // nearer in its wheel, and gives how many: fewer than `budget` means that nothing due is left.
-  // Usage of freed tokens that was not taken yet is appended to *unsaved (may be null). Call it
-  // once before loading: wheels that know the time put each token near its place at once, else all
-  // are moved again and again on the way from 1970.
-  size_t Reclaim(uint64_t now_ms, size_t budget, std::vector<UsageEntry>* unsaved = nullptr);
+  // Usage of freed tokens that was not taken yet is appended to *unsaved, and all that were freed
+  // to *dropped (either may be null). Call it once before loading: wheels that know the time put
+  // each token near its place at once, else all are moved again and again on the way from 1970.
+  size_t Reclaim(uint64_t now_ms, size_t budget, std::vector<UsageEntry>* unsaved = nullptr,
+                 std::vector<TokenName>* dropped = nullptr);
   // A token with this expiry was left out (it had expired when it would have been put).
   void NoteDropped(uint64_t expires_at_ms);
   // The latest expiry of anything Reclaim has dropped; misses before that time are kUnavailable.
@@ -186,9 +193,9 @@ class TokenTable {
   // Names tokens of one shard that have usage to take, at most `limit` from *cursor on (0 = start);
   // *cursor becomes 0 when the shard is done. A call looks at a bounded number of slots, so it may
   // name none and yet not be done.
-  void ListUsed(size_t shard, uint64_t* cursor, size_t limit, std::vector<UsedToken>* out) const;
+  void ListUsed(size_t shard, uint64_t* cursor, size_t limit, std::vector<TokenName>* out) const;
   // Takes what has gathered since the last call; nullopt if it is nothing.
-  std::optional<UsageEntry> TakeUsage(const UsedToken& token);
+  std::optional<UsageEntry> TakeUsage(const TokenName& token);
   size_t shard_count() const;
 
   TokenTableStats stats() const;

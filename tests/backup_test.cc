@@ -75,6 +75,15 @@ TEST_F(BackupTest, HasAllThatWasAcknowledged) {
   EXPECT_EQ(Validate("later"), Verdict::kUnknown);
 }
 
+// It has no log then, and one that is missing is damage.
+TEST_F(BackupTest, OfALogWithNothingInItIsWhole) {
+  Insert("a");
+  Reopen();
+  Backup();
+  Restore();
+  EXPECT_EQ(Validate("a"), Verdict::kValid);
+}
+
 TEST_F(BackupTest, AnEarlierOneIsStillThere) {
   Insert("a");
   const BackupInfo first = Backup();
@@ -158,6 +167,29 @@ TEST_F(BackupTest, DamageIsFoundAndNotRestored) {
               AllOf(HasSubstr("backup 1"), HasSubstr("is damaged"), HasSubstr("use another one")));
   EXPECT_FALSE(RestoreBackup(Directory(), std::nullopt, dir_.path() + "/new", &backup).ok());
   EXPECT_FALSE(fs::exists(dir_.path() + "/new/db"));
+}
+
+// RocksDB leaves such a backup out, as if it were not there, and gave the one before it instead.
+TEST_F(BackupTest, AFileThatIsMissingIsNamed) {
+  Insert("a");
+  Backup();
+  Insert("b");
+  Backup();
+  CloseStore();
+  BackupInfo backup;
+  const auto error = [&](std::optional<uint32_t> id) {
+    return VerifyBackup(Directory(), id, &backup).message();
+  };
+  fs::remove(Directory() + "/private/2/CURRENT");
+  const auto named = AllOf(HasSubstr("backup 2"), HasSubstr("private/2/CURRENT is missing"),
+                           HasSubstr("backup 1"));
+  EXPECT_THAT(error(std::nullopt), named);
+  EXPECT_THAT(error(2), named);
+  EXPECT_EQ(error(1), "");
+  EXPECT_THAT(RestoreBackup(Directory(), std::nullopt, dir_.path() + "/new", &backup).message(),
+              named);
+  fs::remove(Directory() + "/private/1/CURRENT");
+  EXPECT_THAT(error(std::nullopt), HasSubstr("there is no other one"));
 }
 
 TEST_F(BackupTest, NothingIsOverwrittenAndWhatIsMissingIsNamed) {

@@ -63,6 +63,7 @@ class DiskFaultTest : public StoreFixture {
         found.push_back(entry.path());
       }
     }
+    std::sort(found.begin(), found.end());
     return found;
   }
   // Opens it again, and says what is wrong: at once, or with its loading.
@@ -137,14 +138,56 @@ TEST_F(DiskFaultTest, AFullDiskRefusesWritesAndTakesThemAgainWhenThereIsRoom) {
   store_->table().CheckInvariants();
 }
 
-TEST_F(DiskFaultTest, WhereTheLogCannotBeBegunAnewItSaysThatARestartIsNeeded) {
+// RocksDB begins no new log where there is nothing in memory only.
+TEST_F(DiskFaultTest, ALogThatFailedAtItsFirstWriteNeedsARestart) {
+  Insert("a");
   Reopen();  // nothing is left in memory only
   files_->Fail(Operation::kAppend, IOStatus::NoSpace("no space left"));
-  EXPECT_THAT(Insert("a").status.message(), HasSubstr("restart"));
+  const Outcome refused = Insert("b");
+  EXPECT_EQ(refused.status.code(), ErrorCode::kReadOnly);
+  EXPECT_THAT(refused.status.message(), HasSubstr("restart"));
+  EXPECT_EQ(Revoke("a").status.code(), ErrorCode::kNotDurable);
   files_->Heal();
   PassRecoveryInterval();
   EXPECT_EQ(store_->state(), StoreState::kReadOnly);
+  EXPECT_EQ(Validate("a"), Verdict::kRevoked);
   Reopen();
+  EXPECT_EQ(store_->state(), StoreState::kReady);
+  EXPECT_TRUE(Revoke("a").status.ok());
+  EXPECT_TRUE(Insert("b").status.ok());
+}
+
+// RocksDB's own log of what it does ended the process where two appends to it failed, five seconds
+// apart.
+TEST_F(DiskFaultTest, NoFileAtAllTakesBytesAndTheServerGoesOn) {
+  for (int i = 0; i < 100; ++i) Insert("t" + std::to_string(i));
+  std::this_thread::sleep_for(std::chrono::seconds(6));
+  files_->Fail(Operation::kAppend, IOStatus::NoSpace("no space left"));
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_EQ(Revoke("t" + std::to_string(i)).status.code(), ErrorCode::kNotDurable);
+    if (i % 10 == 0) PassRecoveryInterval();  // flushes, in vain
+  }
+  EXPECT_EQ(store_->state(), StoreState::kReadOnly);
+  files_->Heal();
+  PassRecoveryInterval();
+  EXPECT_EQ(store_->state(), StoreState::kReady) << ReadOnlyReason();
+  Reopen();
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(Validate("t" + std::to_string(i)), Verdict::kRevoked);
+}
+
+// What a recovery writes into files may take the disk to where it would not have recovered.
+TEST_F(DiskFaultTest, WhatARecoveryTakesDoesNotUndoIt) {
+  for (int i = 0; i < 2000; ++i) {
+    Insert("t" + std::to_string(i), {.name = std::string(1000, 'n')});
+  }
+  files_->SetFreeBytes(100 << 20);
+  store_->Maintain();
+  files_->Fail(Operation::kAppend, IOStatus::NoSpace("no space left"));
+  EXPECT_EQ(Revoke("t1").status.code(), ErrorCode::kNotDurable);
+  files_->Heal();
+  files_->SetFreeBytes(321 << 20);
+  PassRecoveryInterval();
+  EXPECT_EQ(store_->state(), StoreState::kReady) << ReadOnlyReason();
   EXPECT_TRUE(Insert("a").status.ok());
 }
 
@@ -208,6 +251,50 @@ class DiskFaultBetweenSyncsTest : public DiskFaultTest {
   }
 };
 
+// The first write to a new log fails while the flush that it came with is on its way to its thread.
+// RocksDB forgot that flush, and waited for it.
+TEST_F(DiskFaultBetweenSyncsTest, AFlushThatWasAboutToBeginIsDoneWhenThereIsRoom) {
+  int taken = 0;
+  for (int round = 0; round < 10; ++round) {
+    SCOPED_TRACE(round);
+    const int newest = std::stoi(Files(kLog).back().stem().string());
+    for (int number = newest + 1; number < newest + 100; ++number) {
+      const std::string digits = std::to_string(number);
+      files_->Fail(Operation::kAppend, IOStatus::NoSpace("no space left"), digits + kLog);
+    }
+    const int before = taken;
+    while (taken < before + 10'000 &&
+           Insert("t" + std::to_string(taken), {.name = std::string(1000, 'n')}).status.ok()) {
+      ++taken;
+    }
+    ASSERT_EQ(store_->state(), StoreState::kReadOnly);
+    files_->Heal();
+    PassRecoveryInterval();
+    ASSERT_EQ(store_->state(), StoreState::kReady) << ReadOnlyReason();
+  }
+  Reopen();
+  for (int i = 0; i < taken; ++i) ASSERT_EQ(Validate("t" + std::to_string(i)), Verdict::kValid);
+}
+
+// Some rows of an older log are in no file yet, so that it is still there.
+TEST_F(DiskFaultBetweenSyncsTest, AMissingLogIsMissedBesideOthers) {
+  const uint64_t in_files = store_->stats().disk_bytes;
+  int inserted = 0;
+  while (Files(kLog).size() < 2 && inserted < 10'000) {
+    Insert("t" + std::to_string(inserted++), {.name = std::string(1000, 'n')});
+  }
+  // RocksDB's list of files tells of the new log once what the older one had is in a file.
+  for (int tries = 0; store_->stats().disk_bytes == in_files; ++tries) {
+    ASSERT_LT(tries, 10'000);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  for (int i = 0; i < 10; ++i) Revoke("t" + std::to_string(i));
+  CloseStore();
+  ASSERT_GE(Files(kLog).size(), 2u);
+  std::filesystem::remove(Files(kLog).back());
+  EXPECT_THAT(ReopenError(), HasSubstr(".log or a later one, is missing"));
+}
+
 // RocksDB syncs a log that has ended by itself, once its rows are in files.
 TEST_F(DiskFaultBetweenSyncsTest, ASyncThatFailsInTheBackgroundMakesItReadOnly) {
   Insert("a");
@@ -255,6 +342,10 @@ TEST_F(DiskFaultTest, ADirectoryThatTakesNoFilesIsNamed) {
   const std::string error = ReopenError();
   EXPECT_THAT(error, AllOf(HasSubstr(dir_.path()), HasSubstr("Read-only file system")));
   files_->Heal();
+  // It was taken for a lock.
+  files_->Fail(Operation::kRead, IOStatus::Corruption("block checksum mismatch"), "MANIFEST");
+  EXPECT_THAT(ReopenError(), AllOf(HasSubstr("is damaged"), HasSubstr("--repair")));
+  files_->Heal();
   EXPECT_THAT(ReopenError(), IsEmpty());
 }
 
@@ -283,6 +374,26 @@ TEST_F(DiskFaultTest, ATornEndOfTheLogIsDroppedAndDamageBeforeItIsNot) {
   damage(size - 10);
   EXPECT_THAT(ReopenError(), IsEmpty());
   for (int i = 0; i < 500; ++i) ASSERT_EQ(Validate("t" + std::to_string(i)), Verdict::kValid) << i;
+}
+
+TEST_F(DiskFaultTest, AMissingLogIsMissed) {
+  Insert("a");
+  const auto without_newest_log = [&] {
+    CloseStore();
+    const auto log = Files(kLog).back();
+    const std::string copy = dir_.path() + "/copy";
+    std::filesystem::rename(log, copy);
+    EXPECT_THAT(ReopenError(), AllOf(HasSubstr(".log or a later one, is missing"),
+                                     HasSubstr("--repair"), HasSubstr("backup")));
+    CloseStore();
+    std::filesystem::rename(copy, log);
+    EXPECT_THAT(ReopenError(), IsEmpty());
+  };
+  without_newest_log();
+  Revoke("a");
+  without_newest_log();
+  without_newest_log();  // with nothing that counts in it
+  EXPECT_EQ(Validate("a"), Verdict::kRevoked);
 }
 
 TEST_F(DiskFaultTest, DamageIsNamedAndWhatToDoAboutIt) {
@@ -317,8 +428,16 @@ TEST_F(DiskFaultTest, DamageIsNamedAndWhatToDoAboutIt) {
   };
   with_copy(largest(), remove);
   with_copy(largest(), truncate);
+  with_copy(largest(),
+            [](const std::filesystem::path& path) { std::filesystem::resize_file(path, 0); });
   with_copy(largest(), overwrite);
   const std::string db = dir_.path() + "/data/db";
+  for (const auto& entry : std::filesystem::directory_iterator(db)) {
+    if (entry.path().filename().string().starts_with("MANIFEST-")) {
+      with_copy(entry.path(), remove);
+      break;
+    }
+  }
   with_copy(db + "/CURRENT",
             [](const std::filesystem::path& path) { std::ofstream(path) << "not a manifest\n"; });
 }

@@ -3,11 +3,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
+#include <random>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "tests/support/temp_dir.h"
+#include "tests/test_seed.h"
 
 namespace tokend {
 namespace {
@@ -99,6 +104,55 @@ TEST_F(SortedRowsTest, IsEmptyAfterwards) {
   EXPECT_TRUE(rows_.empty());
   EXPECT_EQ(rows_.bytes(), 0u);
   EXPECT_THAT(Moved(), IsEmpty());
+}
+
+// As many as an import gathers go another way than the few of a group.
+TEST_F(SortedRowsTest, ManyRowsOfAllShapesComeInOrder) {
+  std::mt19937_64 random(TestSeed());
+  const auto bytes = [&](size_t size, int letters) {
+    std::string out;
+    while (out.size() < size) out.push_back(static_cast<char>(random() % letters));
+    return out;
+  };
+  std::vector<std::tuple<int, std::string, std::string>> expected;
+  for (int i = 0; i < 50'000; ++i) {
+    const auto family = static_cast<Database::Family>(random() % Database::kFamilyCount);
+    std::string key;
+    switch (random() % 4) {
+      case 0:
+        key = bytes(34, 256);
+        break;
+      case 1:
+        key = "the same for sixteen bytes and more " + bytes(random() % 4, 3);
+        break;
+      case 2:
+        key = bytes(random() % 20, 2);
+        break;
+      default:
+        key = std::string("\0\1\xff\xff", 4) + bytes(12, 4);
+        break;
+    }
+    const std::string value = std::to_string(i);
+    rows_.Put(family, key, value);
+    expected.emplace_back(family, std::move(key), value);
+  }
+  std::stable_sort(expected.begin(), expected.end(), [](const auto& a, const auto& b) {
+    return std::tie(std::get<0>(a), std::get<1>(a)) < std::tie(std::get<0>(b), std::get<1>(b));
+  });
+  rows_.Sort();
+  ASSERT_EQ(rows_.size(), expected.size());
+  for (size_t i = 0; i < expected.size(); ++i) {
+    const auto& [family, key, value] = expected[i];
+    ASSERT_EQ(rows_.family(i), family) << i;
+    ASSERT_EQ(rows_.key(i), key) << i;
+    ASSERT_EQ(rows_.value(i), value) << i;
+  }
+  for (int i = 0; i < 1000; ++i) {
+    const auto& [family, key, value] = expected[random() % expected.size()];
+    const size_t row = rows_.LowerBound(static_cast<Database::Family>(family), key);
+    EXPECT_EQ(rows_.key(row), key);
+    EXPECT_TRUE(row == 0 || rows_.family(row - 1) < family || rows_.key(row - 1) < key);
+  }
 }
 
 }  // namespace

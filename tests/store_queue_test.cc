@@ -1,5 +1,5 @@
 // What the queue promises: a revoke takes effect at once and hits inserts ahead of it, order holds,
-// and full is an answer.
+// groups are bounded, and full is an answer.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -7,6 +7,7 @@
 #include <mutex>
 #include <thread>
 
+#include "tests/support/fault_file_system.h"
 #include "tests/support/store_fixture.h"
 
 namespace tokend {
@@ -70,6 +71,16 @@ class StoreQueueTest : public StoreFixture {
   }
   void WaitForAll() {
     while (done_.load() != queued_) std::this_thread::yield();
+  }
+  // In how many groups they are committed, where all of them wait while the first one is written.
+  uint64_t GroupsOf(const std::vector<InsertMutation>& inserts) {
+    Block();
+    const uint64_t before = store_->stats().commits_total;
+    for (const InsertMutation& insert : inserts) EXPECT_TRUE(Queue(insert).ok());
+    Unblock();
+    WaitForAll();
+    gate_.entered = gate_.open = false;
+    return store_->stats().commits_total - before;
   }
 
   Gate gate_;
@@ -233,6 +244,57 @@ TEST_F(StoreQueueTest, BytesThatWaitAreBoundedWhateverTheyAreOf) {
   fill(RevokeOwnerMutation{longest}, 1024);
 }
 
+TEST_F(StoreQueueTest, AGroupIsOf4096WritesAndNotOneMore) {
+  const auto groups_of = [&](size_t count) {
+    return GroupsOf(std::vector<InsertMutation>(count, MakeInsert("a", {.replace = true})));
+  };
+  EXPECT_EQ(groups_of(4095), 1u);
+  EXPECT_EQ(groups_of(4096), 1u);
+  EXPECT_EQ(groups_of(4097), 2u);
+  EXPECT_EQ(groups_of(2 * 4096), 2u);
+  EXPECT_EQ(groups_of(2 * 4096 + 1), 3u);
+}
+
+TEST_F(StoreQueueTest, AGroupIsOf4MiBAndNotAByteMore) {
+  InsertMutation insert = MakeInsert("a", {.replace = true});
+  insert.attributes = std::string(4096, 'a');
+  Block();
+  ASSERT_TRUE(Queue(insert).ok());
+  const uint64_t insert_bytes = store_->stats().queue_bytes;
+  Unblock();
+  WaitForAll();
+  gate_.entered = gate_.open = false;
+  // As many of them as fit, the last one shorter.
+  const auto groups_of = [&](uint64_t bytes) {
+    std::vector<InsertMutation> inserts(bytes / insert_bytes + 1, insert);
+    const uint64_t too_many = inserts.size() * insert_bytes - bytes;
+    const uint64_t shorter = too_many / 2;  // of each of two, since neither may be without any
+    inserts[0].attributes.resize(4096 - shorter);
+    inserts[1].attributes.resize(4096 - (too_many - shorter));
+    return GroupsOf(inserts);
+  };
+  constexpr uint64_t kBound = 4 << 20;
+  EXPECT_EQ(groups_of(kBound - 1), 1u);
+  EXPECT_EQ(groups_of(kBound), 1u);
+  EXPECT_EQ(groups_of(kBound + 1), 2u);
+}
+
+// It waits for nothing that could make it smaller.
+TEST_F(StoreQueueTest, WhatIsLargerThanAGroupIsOneByItself) {
+  Block();
+  const uint64_t before = store_->stats().commits_total;
+  ASSERT_TRUE(Queue(MakeInsert("a", {})).ok());
+  std::unique_ptr<Submission> large = std::make_unique<Noted>(&outcomes_, &done_);
+  large->mutations.assign(4097, MakeMutation(MakeInsert("b", {.replace = true})));
+  ASSERT_TRUE(store_->Submit(large).ok());
+  ++queued_;
+  ASSERT_TRUE(Queue(MakeInsert("c", {})).ok());
+  Unblock();
+  WaitForAll();
+  EXPECT_EQ(store_->stats().commits_total - before, 3u);
+  for (const char* token : {"a", "b", "c"}) EXPECT_EQ(Validate(token), Verdict::kValid);
+}
+
 TEST_F(StoreQueueTest, WhatIsQueuedAtTheEndIsCommitted) {
   Block();
   for (int i = 0; i < 100; ++i) {
@@ -244,6 +306,54 @@ TEST_F(StoreQueueTest, WhatIsQueuedAtTheEndIsCommitted) {
   EXPECT_EQ(done_.load(), 101);
   EXPECT_EQ(Validate("t99"), Verdict::kRevoked);
   EXPECT_EQ(Count({.state = TokenState::kRevoked}), 100u);
+}
+
+// On a disk that is full.
+class StoreFullTest : public StoreQueueTest {
+ protected:
+  StoreFullTest()
+      : files_(std::make_shared<testing::FaultFileSystem>()),
+        env_(rocksdb::NewCompositeEnv(files_)) {}
+  ~StoreFullTest() override { CloseStore(); }  // before its files
+
+  StoreOptions Options() override {
+    StoreOptions options = StoreFixture::Options();
+    options.env = env_.get();
+    return options;
+  }
+  // As one request, so that it does not take long.
+  void RevokeUnknown(size_t count) {
+    std::unique_ptr<Submission> submission = std::make_unique<Noted>(&outcomes_, &done_);
+    submission->mutations.assign(count, MakeMutation(RevokeMutation{Key("no such")}));
+    ASSERT_TRUE(store_->Submit(submission).ok());
+    ++queued_;
+    WaitForAll();
+    EXPECT_EQ(outcomes_.back().status.code(), ErrorCode::kNotDurable);
+  }
+
+  std::shared_ptr<testing::FaultFileSystem> files_;
+  std::unique_ptr<rocksdb::Env> env_;
+};
+
+TEST_F(StoreFullTest, RevokesAreKeptForALaterWriteUpTo200000) {
+  for (const char* token : {"below", "at", "above"}) Insert(token);
+  files_->Fail(testing::FaultFileSystem::Operation::kAppend,
+               rocksdb::IOStatus::NoSpace("no space left"));
+  EXPECT_EQ(Insert("new").status.code(), ErrorCode::kReadOnly);
+  RevokeUnknown(199'998);
+  for (const char* token : {"below", "at", "above"}) {
+    EXPECT_EQ(Revoke(token).status.code(), ErrorCode::kNotDurable);
+  }
+  files_->Heal();
+  clock_.Advance(1000);
+  store_->Maintain();
+  ASSERT_EQ(store_->state(), StoreState::kReady);
+  EXPECT_EQ(Validate("above"),
+            Verdict::kRevoked);  // as was answered: it may come back at a restart
+  Reopen();
+  EXPECT_EQ(Validate("below"), Verdict::kRevoked);
+  EXPECT_EQ(Validate("at"), Verdict::kRevoked);
+  EXPECT_EQ(Validate("above"), Verdict::kValid);
 }
 
 }  // namespace

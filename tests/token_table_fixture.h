@@ -34,8 +34,6 @@ inline std::string EncodedScopes(const std::vector<std::string>& scopes) {
   return encoded;
 }
 
-inline const std::string kNoScopes = EncodedScopes({});
-
 // A token without owner and scopes; what differs is set by the caller.
 inline TokenEntry EntryOf(uint64_t number, uint64_t expires_at_ms = kNever) {
   TokenEntry entry;
@@ -53,9 +51,9 @@ inline std::ostream& operator<<(std::ostream& out, Verdict verdict) {
 // Usage of at most `limit` tokens of a shard; *cursor as ListUsed has it.
 inline void TakeUsage(TokenTable* table, size_t shard, uint64_t* cursor, size_t limit,
                       std::vector<TokenTable::UsageEntry>* out) {
-  std::vector<TokenTable::UsedToken> used;
+  std::vector<TokenName> used;
   table->ListUsed(shard, cursor, limit, &used);
-  for (const TokenTable::UsedToken& token : used) {
+  for (const TokenName& token : used) {
     if (const auto entry = table->TakeUsage(token)) out->push_back(*entry);
   }
 }

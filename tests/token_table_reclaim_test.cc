@@ -233,14 +233,14 @@ TEST_F(TokenTableReclaimTest, SlotCapacity) {
     options.shards = 1;
     options.tokens_max = capacity;
     Make(options);
-    EXPECT_TRUE(table_->HasRoomFor(capacity));
-    EXPECT_FALSE(table_->HasRoomFor(capacity + 1));
+    EXPECT_TRUE(table_->HasRoomFor({capacity}));
+    EXPECT_FALSE(table_->HasRoomFor({capacity + 1}));
     for (uint64_t i = 0; i < capacity; ++i) {
-      EXPECT_TRUE(table_->HasRoomFor(1));
+      EXPECT_TRUE(table_->HasRoomFor({1}));
       EXPECT_EQ(Put(i, kNever, PutMode::kIfAbsent), PutResult::kPut);
     }
-    EXPECT_FALSE(table_->HasRoomFor(1));
-    EXPECT_TRUE(table_->HasRoomFor(0));
+    EXPECT_FALSE(table_->HasRoomFor({1}));
+    EXPECT_TRUE(table_->HasRoomFor({0}));
     for (const PutMode mode : {PutMode::kReset, PutMode::kKeep, PutMode::kIfAbsent}) {
       EXPECT_EQ(Put(capacity, kNever, mode), PutResult::kMemoryLimit);
     }
@@ -262,7 +262,7 @@ TEST_F(TokenTableReclaimTest, ReservedRoomIsEnoughForEachShard) {
     options.tokens_max = tokens;
     Make(options);
     for (uint64_t i = 0; i < tokens; ++i) ASSERT_EQ(Put(i), PutResult::kPut) << tokens;
-    EXPECT_FALSE(table_->HasRoomFor(1));
+    EXPECT_FALSE(table_->HasRoomFor({1}));
   }
 }
 
@@ -274,7 +274,7 @@ TEST_F(TokenTableReclaimTest, MemoryLimit) {
   while (Put(tokens, 5000, PutMode::kIfAbsent) == PutResult::kPut) ++tokens;
   EXPECT_GT(tokens, 1100u);
   EXPECT_LE(tokens, 100'000u / 72);
-  EXPECT_FALSE(table_->HasRoomFor(1));
+  EXPECT_FALSE(table_->HasRoomFor({1}));
   EXPECT_EQ(Ask(tokens), Verdict::kUnknown);
   EXPECT_EQ(PutOwned(0, "what is here can be changed", PutMode::kKeep), PutResult::kPut);
   EXPECT_EQ(Ask(0), Verdict::kValid);
@@ -283,10 +283,10 @@ TEST_F(TokenTableReclaimTest, MemoryLimit) {
   table_->Erase(kNs, KeyOf(tokens));
 
   EXPECT_EQ(Reclaim(6000), tokens - 1);
-  EXPECT_FALSE(table_->HasRoomFor(1));  // readers may hold them still
+  EXPECT_FALSE(table_->HasRoomFor({1}));  // readers may hold them still
   QuiesceAndReclaim();
-  EXPECT_TRUE(table_->HasRoomFor(tokens - 200));  // less what index and names keep
-  EXPECT_FALSE(table_->HasRoomFor(tokens));
+  EXPECT_TRUE(table_->HasRoomFor({tokens - 200}));  // less what index and names keep
+  EXPECT_FALSE(table_->HasRoomFor({tokens}));
   EXPECT_EQ(Put(tokens, 5000, PutMode::kIfAbsent), PutResult::kPut);
 }
 
@@ -335,7 +335,7 @@ TEST_F(TokenTableReclaimTest, WhatHasRoomFits) {
   options.memory_bytes_max = 50'000;
   Make(options);
   size_t room = 0;
-  while (table_->HasRoomFor(room + 1)) ++room;
+  while (table_->HasRoomFor({room + 1})) ++room;
   EXPECT_GT(room, 500u);
   for (uint64_t i = 0; i < room; ++i) {
     ASSERT_EQ(Put(i, kNever, PutMode::kIfAbsent), PutResult::kPut);

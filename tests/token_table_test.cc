@@ -276,6 +276,26 @@ TEST_F(TokenTableTest, PutManyPutsWhatIsNotHere) {
   EXPECT_EQ(table_->PutMany({}, [](size_t) { return false; }), PutResult::kPut);
 }
 
+TEST_F(TokenTableTest, PutManyCountsEachTokenOfTheSameScopes) {
+  const std::string read = EncodedScopes({"read"});
+  const std::string read_elsewhere = read;
+  std::vector<std::string> others;
+  for (int i = 0; i < 200; ++i) others.push_back(EncodedScopes({std::to_string(i)}));
+  std::vector<TokenEntry> entries;
+  for (uint64_t i = 0; i < 600; ++i) {
+    entries.push_back(Entry(i, 9000));
+    entries[i].scopes_encoded = i % 3 == 0   ? read
+                                : i % 3 == 1 ? read_elsewhere
+                                             : others[i % others.size()];
+  }
+  EXPECT_EQ(table_->PutMany(entries, [](size_t) { return false; }), PutResult::kPut);
+  for (uint64_t i = 0; i < 600; ++i) EXPECT_EQ(Find(i).scopes_encoded, entries[i].scopes_encoded);
+  table_->CheckInvariants();
+  EXPECT_EQ(table_->stats().scope_sets, 1 + others.size());
+  for (uint64_t i = 0; i < 600; ++i) EXPECT_TRUE(table_->Erase(kNs, KeyOf(i)));
+  EXPECT_EQ(table_->stats().scope_sets, 0u);
+}
+
 TEST_F(TokenTableTest, TheQueueIsAskedForNewAndResetTokensOnly) {
   int asked = 0;
   bool answer = true;
@@ -363,7 +383,7 @@ TEST_F(TokenTableTest, ListUsedKeepsToItsLimit) {
     Put(i);
     Ask(i);
   }
-  std::vector<TokenTable::UsedToken> used;
+  std::vector<TokenName> used;
   uint64_t cursor = 0;
   table_->ListUsed(0, &cursor, 5, &used);
   EXPECT_THAT(used, SizeIs(5));

@@ -80,7 +80,9 @@ class FaultFileSystem::WritableFile : public rocksdb::FSWritableFileOwnerWrapper
     if (IOStatus status = system_->Check(Operation::kAppend, path_); !status.ok()) return status;
     IOStatus status = append();
     const std::lock_guard lock(system_->mutex_);
-    if (status.ok()) state_->size += bytes;
+    if (!status.ok()) return status;
+    state_->size += bytes;
+    system_->free_bytes_ -= bytes;
     return status;
   }
   IOStatus Synced() {

@@ -53,7 +53,7 @@ class FaultFileSystem : public rocksdb::FileSystemWrapper {
   uint64_t failures() const { return failures_; }
   // A disk that is slow: each sync takes so long.
   void SetSyncTime(std::chrono::microseconds time) { sync_time_us_ = time.count(); }
-  // What the disk says it has free, whatever it has.
+  // What the disk says it has free, whatever it has. Less with each append.
   void SetFreeBytes(uint64_t bytes) { free_bytes_ = bytes; }
 
   // --- what RocksDB calls ---
@@ -80,6 +80,12 @@ class FaultFileSystem : public rocksdb::FileSystemWrapper {
                                rocksdb::IODebugContext* debug) override;
   rocksdb::IOStatus GetFreeSpace(const std::string& path, const rocksdb::IOOptions& options,
                                  uint64_t* bytes, rocksdb::IODebugContext* debug) override;
+  // Where RocksDB makes a log of what it does, that is a file of this disk, too.
+  rocksdb::IOStatus NewLogger(const std::string& path, const rocksdb::IOOptions& options,
+                              std::shared_ptr<rocksdb::Logger>* logger,
+                              rocksdb::IODebugContext* debug) override {
+    return FileSystem::NewLogger(path, options, logger, debug);
+  }
   rocksdb::IOStatus LinkFile(const std::string& from, const std::string& to,
                              const rocksdb::IOOptions& options,
                              rocksdb::IODebugContext* debug) override;

@@ -12,6 +12,7 @@ class NullStoreListener : public StoreListener {
   void OnLoadProgress(const LoadProgress& /*progress*/) override {}
   void OnLoaded(const LoadProgress& /*progress*/, const std::string& /*error*/) override {}
   void OnReadOnly(const std::string& /*reason*/) override {}
+  void OnImportFailed(const std::string& /*reason*/) override {}
   void OnWritable() override {}
   void OnClockJumped(int64_t /*ms*/, bool /*while_closed*/) override {}
   void OnClockGapAccepted(uint64_t /*ms*/) override {}

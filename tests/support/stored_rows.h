@@ -5,6 +5,7 @@
 #include <rocksdb/db.h>
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -30,6 +31,22 @@ inline uint64_t RowsOnDisk(const std::string& data_dir, Database::Family family,
   uint64_t rows = 0;
   const std::unique_ptr<rocksdb::Iterator> it(database->NewIterator(family));
   for (it->SeekToFirst(); it->Valid(); it->Next()) ++rows;
+  return rows;
+}
+
+// All rows of a family, as they are.
+inline std::map<std::string, std::string> ReadRows(const std::string& data_dir,
+                                                   Database::Family family) {
+  std::unique_ptr<Database> database;
+  DatabaseOptions options;
+  options.data_dir = data_dir;
+  options.reclaim_before_ms = [] { return 0; };
+  EXPECT_TRUE(Database::Open(options, &database).ok());
+  std::map<std::string, std::string> rows;
+  const std::unique_ptr<rocksdb::Iterator> it(database->NewIterator(family));
+  for (it->SeekToFirst(); it->Valid(); it->Next()) {
+    rows.emplace(it->key().ToString(), it->value().ToString());
+  }
   return rows;
 }
 

@@ -69,6 +69,10 @@ inline constexpr auto kCrashCases = std::to_array<CrashCase>({
     {"backup.over", CrashScene::kBusy, 4},
     {"import.begun", CrashScene::kBusy, 3},
     {"import.row", CrashScene::kBusy, 900},
+    {"import.file", CrashScene::kBusy, 8},
+    {"import.written", CrashScene::kBusy, 3},
+    {"import.taken", CrashScene::kBusy, 3},
+    {"import.putting", CrashScene::kBusy, 3},
     {"import.ended", CrashScene::kBusy, 3},
 
     {"stop.drained", CrashScene::kStopping, 1},

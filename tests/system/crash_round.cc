@@ -33,8 +33,8 @@ constexpr std::chrono::seconds kPointPatience(120);
 std::vector<std::string> BusyArgs(std::string_view point) {
   // Where usage is written often, no token is left that expires before its usage is.
   const char* const usage_flush_interval_ms = point == "reclaim.dropped" ? "60000" : "100";
-  return {"--write-buffer-bytes",  "1048576",       "--usage-flush-interval-ms",
-          usage_flush_interval_ms, "--backup-keep", "2"};
+  return {"--write-buffer-bytes", "1048576", "--usage-flush-interval-ms", usage_flush_interval_ms,
+          "--backup-keep",        "2",       "--import-direct-rows",      "100"};
 }
 
 // Of all files there; what is not on the disk yet is brought there first.

@@ -33,6 +33,70 @@ class RpcBoundsTest : public ServerFixture {
     char byte;
     return recv(socket.fd(), &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 0;
   }
+  // Sends it as one piece: it has been read when this returns.
+  void SendPiece(RpcSocket& socket, std::string_view bytes) {
+    socket.Send(bytes);
+    // Of a unix socket the kernel tells what was not read yet.
+    ASSERT_TRUE(Eventually([&] {
+      int unread = -1;
+      return ioctl(socket.fd(), SIOCOUTQ, &unread) == 0 && unread == 0;
+    }));
+    EXPECT_EQ(Must("ping", Json::array()), "pong");  // the loop has gone on since
+  }
+  // With threads = 1 connections are looked at in the order in which they came: when this one is
+  // seen to be closed, message_timeout_ms after BeginMessage, those before it were looked at.
+  void BeginMessage(RpcSocket& socket) {
+    SendPiece(socket, std::string_view(Request(1, "ping", Json::array())).substr(0, 4));
+  }
+  static bool EventuallyClosed(const RpcSocket& socket) {
+    return Eventually([&] { return HasClosed(socket); });
+  }
+  // Tokens with owners of so many bytes, and their answers are as much longer.
+  void InsertOwned(size_t first_bytes, size_t last_bytes) {
+    Json elements = Json::array();
+    for (size_t i = first_bytes; i <= last_bytes; ++i) {
+      elements.push_back({{"token", OwnedToken(i)}, {"owner", std::string(i, 'o')}});
+    }
+    for (size_t i = 0; i < elements.size(); i += 64) {  // below message_bytes_max
+      const auto begin = elements.begin() + static_cast<ptrdiff_t>(i);
+      const auto end = begin + std::min<ptrdiff_t>(64, elements.end() - begin);
+      Must("insert_many", Json::array({Json::array_t(begin, end)}));
+    }
+  }
+  static std::string OwnedToken(size_t owner_bytes) { return "t" + std::to_string(owner_bytes); }
+  // A token whose answers are of some 8 KiB.
+  void InsertFat(const std::string& token) {
+    Json scopes = Json::array();
+    for (int i = 0; i < 64; ++i) scopes.push_back(std::string(126, 's') + std::to_string(10 + i));
+    Must("insert", {{{"token", token}, {"scopes", scopes}}});
+  }
+};
+
+// Holds up all writes until it is opened.
+class WriteGate {
+ public:
+  explicit WriteGate(Store* store) {
+    std::unique_ptr<Submission> blocker = std::make_unique<Blocker>(this);
+    Mutation mutation;
+    mutation.namespace_name = "default";
+    mutation.op = CreateNamespaceMutation{};
+    blocker->mutations.push_back(mutation);
+    EXPECT_TRUE(store->Submit(blocker).ok());
+    entered_.get_future().wait();
+  }
+  void Open() { opened_.set_value(); }
+
+ private:
+  struct Blocker : Submission {
+    explicit Blocker(WriteGate* gate_in) : gate(gate_in) {}
+    void Done(std::unique_ptr<Submission> /*self*/) override {
+      std::future<void> opened = gate->opened_.get_future();
+      gate->entered_.set_value();
+      opened.wait();
+    }
+    WriteGate* const gate;
+  };
+  std::promise<void> entered_, opened_;
 };
 
 TEST_F(RpcBoundsTest, ConnectionsAreBoundedAndTheOneTooManyIsTold) {
@@ -96,6 +160,41 @@ TEST_F(RpcBoundsTest, AMessageOfExactlyTheLimitIsAnsweredAndOneByteMoreIsNot) {
   RpcSocket socket = Connect();
   socket.Send(of_bytes(last + 1));
   EXPECT_EQ(socket.ReadProtocolError(), "message: must be at most 131072 bytes");
+}
+
+TEST_F(RpcBoundsTest, AnAnswerOfExactlyTheLimitIsSentAndOneByteMoreIsNot) {
+  config_.message_bytes_max = 128 << 10;
+  Start();
+  InsertFat("fat");
+  InsertOwned(256, 1024);
+  const auto answer_bytes = [&](const std::vector<std::string>& tokens) {
+    return Packed({1, 1, nullptr, Must("validate_many", Json::array({tokens}))}).size();
+  };
+  const size_t limit = config_.message_bytes_max;
+  // One that is answered at once, and one in slices.
+  for (const bool is_long : {false, true}) {
+    std::vector<std::string> tokens(is_long ? 300 : 20, "unknown");
+    tokens.insert(tokens.end(), 14, "fat");
+    const size_t owner_bytes = answer_bytes({OwnedToken(256), "fat"}) - answer_bytes({"fat"});
+    const size_t most = owner_bytes + 1024 - 256;
+    while (limit - answer_bytes(tokens) > most) tokens.push_back(OwnedToken(256));
+    const size_t rest = limit - answer_bytes(tokens) - owner_bytes + 256;
+    for (const int64_t more : {-1, 0, 1}) {
+      std::vector<std::string> with_last = tokens;
+      with_last.push_back(OwnedToken(rest + static_cast<size_t>(more)));
+      RpcSocket socket = Connect();
+      socket.Send(Request(1, "validate_many", Json::array({with_last})));
+      const Answer answer = socket.ReadAnswer();
+      if (more <= 0) {
+        ASSERT_TRUE(answer.ok()) << answer.error;
+        EXPECT_EQ(Packed({1, 1, nullptr, answer.result}).size(), limit + more);
+      } else {
+        EXPECT_EQ(answer.code(), "too_large");
+        EXPECT_THAT(answer.message(), HasSubstr("131072"));
+      }
+      EXPECT_EQ(socket.Call("ping", Json::array()).result, "pong");
+    }
+  }
 }
 
 TEST_F(RpcBoundsTest, AsManyElementsAsMayBeAndNotOneMore) {
@@ -186,13 +285,57 @@ TEST_F(RpcBoundsTest, APeerThatDoesNotReadIsReadNoFurtherAndLosesNothing) {
   EXPECT_TRUE(Eventually([&] { return Stats().at("buffered_bytes") == 0; }));
 }
 
+TEST_F(RpcBoundsTest, AnswersThatWaitAreAsManyBytesAsMayBeAndNotOneMore) {
+  config_.output_bytes_max = 512 << 10;
+  config_.threads = 1;
+  Start();
+  InsertFat("fat");
+  InsertOwned(32, 255);
+  const auto buffered = [&] { return Stats().at("buffered_bytes").get<size_t>(); };
+  const uint32_t msgid = 1'000'000;  // each is as long as the others
+  for (const size_t below : {1, 0}) {
+    RpcSocket socket(server_->unix_path());
+    size_t asked = 0;
+    const auto ask = [&](const std::string& token) {
+      ++asked;
+      SendPiece(socket, Request(msgid, "validate", {token}));
+    };
+    // Until the kernel takes no more: from then on all of an answer waits.
+    while (buffered() == 0) ask("fat");
+    const auto answer_bytes = [&](const std::string& token) {
+      const size_t before = buffered();
+      ask(token);
+      return buffered() - before;
+    };
+    const size_t fat_bytes = answer_bytes("fat");
+    const size_t around = answer_bytes(OwnedToken(255)) - 255;
+    const size_t wanted = config_.output_bytes_max - below;
+    while (wanted - buffered() > fat_bytes + 1000) ask("fat");
+    while (wanted - buffered() > 2 * (around + 255)) ask(OwnedToken(255));
+    const size_t two = wanted - buffered() - 2 * around;
+    ask(OwnedToken(two / 2));
+    ask(OwnedToken(two - two / 2));
+    ASSERT_EQ(buffered(), wanted);
+    const std::string next = Request(msgid, "validate", {std::string(200, 'u')});
+    const size_t answer = Packed({1, msgid, nullptr, {false, "unknown"}}).size();
+    if (below == 1) {
+      SendPiece(socket, next);
+      EXPECT_EQ(buffered(), wanted + answer);
+    }
+    const size_t full = buffered();
+    SendPiece(socket, next);
+    EXPECT_EQ(buffered(), full + next.size());  // it is not answered, and waits
+    for (size_t i = 0; i < asked + 1 + below; ++i) EXPECT_TRUE(socket.ReadAnswer().ok());
+    EXPECT_EQ(socket.Call("ping", Json::array()).result, "pong");
+    EXPECT_TRUE(Eventually([&] { return buffered() == 0; }));
+  }
+}
+
 TEST_F(RpcBoundsTest, ALogLineOrTwoAreEnoughForFullBuffers) {
   config_.message_bytes_max = 128 << 10;
   config_.buffer_bytes_max = 1 << 20;
   Start();
-  Json scopes = Json::array();
-  for (int i = 0; i < 64; ++i) scopes.push_back(std::string(126, 's') + std::to_string(10 + i));
-  Must("insert", {{{"token", "t"}, {"scopes", scopes}}});
+  InsertFat("t");
   for (int i = 0; i < 50; ++i) {
     RpcSocket stuck = Connect();
     try {
@@ -224,9 +367,7 @@ TEST_F(RpcBoundsTest, ALogLineOrTwoAreEnoughForFullBuffers) {
 TEST_F(RpcBoundsTest, APeerThatNeverReadsIsClosedAfterAWhile) {
   config_.write_timeout_ms = 10'000;
   Start();
-  Json scopes = Json::array();
-  for (int i = 0; i < 64; ++i) scopes.push_back(std::string(126, 's') + std::to_string(10 + i));
-  Must("insert", {{{"token", "t"}, {"scopes", scopes}}});
+  InsertFat("t");
   RpcSocket stuck = Connect();
   std::thread sender([&] {
     try {
@@ -258,24 +399,13 @@ TEST_F(RpcBoundsTest, AMessageMayTakeItsTimeAndNotAMillisecondMore) {
   config_.threads = 1;
   tick_ms_ = 5;
   Start();
-  const std::string request = Request(1, "ping", Json::array());
-  // Connections are looked at in the order in which they came, so that the later one is seen to
-  // stay when the earlier one is closed.
+  // The later one is looked at first.
   RpcSocket later(server_->unix_path());
   EXPECT_TRUE(later.Call("ping", Json::array()).ok());
   RpcSocket earlier(server_->unix_path());
-  const auto begin = [&](RpcSocket& socket) {
-    socket.Send(request.substr(0, 4));
-    // Of a unix socket the kernel tells what was not read yet.
-    ASSERT_TRUE(Eventually([&] {
-      int unread = -1;
-      return ioctl(socket.fd(), SIOCOUTQ, &unread) == 0 && unread == 0;
-    }));
-    EXPECT_EQ(Must("ping", Json::array()), "pong");  // the loop has gone on since
-  };
-  begin(earlier);
+  BeginMessage(earlier);
   clock_.Advance(1);
-  begin(later);
+  BeginMessage(later);
   clock_.Advance(9'998);
   EXPECT_EQ(Stats().at("timeouts_total"), 0);
   clock_.Advance(1);
@@ -284,6 +414,66 @@ TEST_F(RpcBoundsTest, AMessageMayTakeItsTimeAndNotAMillisecondMore) {
   clock_.Advance(1);
   EXPECT_TRUE(Eventually([&] { return HasClosed(later); }));
   EXPECT_EQ(Stats().at("timeouts_total"), 2);
+}
+
+// Its time begins where the server first looks at it, which is a millisecond after at most.
+TEST_F(RpcBoundsTest, APeerMayTakeNothingForItsTimeAndNotLonger) {
+  config_.write_timeout_ms = 10'000;
+  config_.message_timeout_ms = 1'000;
+  config_.threads = 1;
+  tick_ms_ = 5;
+  Start();
+  InsertFat("t");
+  RpcSocket stuck(server_->unix_path());
+  RpcSocket first(server_->unix_path()), second(server_->unix_path()), third(server_->unix_path());
+  BeginMessage(first);
+  clock_.Advance(999);
+  for (uint32_t i = 0; i < 100; ++i) SendPiece(stuck, Request(i, "validate", {"t"}));
+  ASSERT_GT(Stats().at("buffered_bytes"), 100'000);
+  clock_.Advance(1);
+  ASSERT_TRUE(EventuallyClosed(first));  // and the stuck one was looked at
+  clock_.Advance(8'998);
+  BeginMessage(second);
+  clock_.Advance(1'000);
+  ASSERT_TRUE(EventuallyClosed(second));
+  EXPECT_EQ(Stats().at("timeouts_total"), 2);  // it has been 9,999 ms, and the stuck one is there
+  // It takes some, and has all of its time again.
+  const size_t waiting = Stats().at("buffered_bytes");
+  ASSERT_TRUE(Eventually([&] {
+    (void)stuck.ReadAnswer();
+    return Stats().at("buffered_bytes") < waiting;
+  }));
+  ASSERT_GT(Stats().at("buffered_bytes"), 0);
+  clock_.Advance(8'999);
+  BeginMessage(third);
+  clock_.Advance(1'000);
+  ASSERT_TRUE(EventuallyClosed(third));
+  EXPECT_EQ(Stats().at("timeouts_total"), 3);
+  clock_.Advance(10'000);
+  EXPECT_TRUE(Eventually([&] { return Stats().at("timeouts_total") == 4; }));
+  EXPECT_TRUE(Eventually([&] { return Stats().at("buffered_bytes") == 0; }));
+}
+
+TEST_F(RpcBoundsTest, AConnectionMayBeIdleForItsTimeAndNotLonger) {
+  config_.idle_timeout_ms = 60'000;
+  config_.message_timeout_ms = 1'000;
+  config_.threads = 1;
+  tick_ms_ = 5;
+  Start();
+  RpcSocket idle(server_->unix_path());
+  RpcSocket first(server_->unix_path()), second(server_->unix_path());
+  BeginMessage(first);
+  clock_.Advance(999);
+  EXPECT_TRUE(idle.Call("ping", Json::array()).ok());
+  clock_.Advance(1);
+  ASSERT_TRUE(EventuallyClosed(first));
+  clock_.Advance(58'998);
+  BeginMessage(second);
+  clock_.Advance(1'000);
+  ASSERT_TRUE(EventuallyClosed(second));
+  EXPECT_FALSE(HasClosed(idle));  // it has been 59,999 ms
+  clock_.Advance(2);
+  EXPECT_TRUE(EventuallyClosed(idle));
 }
 
 TEST_F(RpcBoundsTest, IdleConnectionsStayUnlessToldOtherwise) {
@@ -304,6 +494,39 @@ TEST_F(RpcBoundsTest, IdleConnectionsEndAfterTheirTime) {
   RpcSocket socket = Connect();
   EXPECT_TRUE(socket.Call("ping", Json::array()).ok());
   EXPECT_TRUE(EventuallyInTime(5'000, [&] { return HasClosed(socket); }));
+}
+
+// Its client has had nothing to say meanwhile.
+TEST_F(RpcBoundsTest, AnAnswerThatTookLongerThanTheIdleTimeDoesNotEndItsConnection) {
+  config_.idle_timeout_ms = 60'000;
+  config_.message_timeout_ms = 1'000;
+  config_.write_timeout_ms = 3'600'000;
+  config_.threads = 1;
+  tick_ms_ = 5;
+  Start();
+  InsertFat("t");
+  RpcSocket writing(server_->unix_path()), reading(server_->unix_path());
+  // When this returns they have been looked at.
+  const auto pass_30_seconds = [&] {
+    RpcSocket last(server_->unix_path());
+    clock_.Advance(29'000);
+    BeginMessage(last);
+    clock_.Advance(1'000);
+    ASSERT_TRUE(EventuallyClosed(last));
+  };
+  for (uint32_t i = 0; i < 100; ++i) SendPiece(reading, Request(i, "validate", {"t"}));
+  WriteGate gate(&server_->store());
+  SendPiece(writing, Request(1, "insert", {{{"token", "new"}}}));
+  for (int i = 0; i < 3; ++i) {
+    pass_30_seconds();
+    for (int answer = 0; answer < 10; ++answer) (void)reading.ReadAnswer();
+  }
+  gate.Open();
+  EXPECT_TRUE(writing.ReadAnswer().ok());
+  for (int i = 0; i < 70; ++i) EXPECT_TRUE(reading.ReadAnswer().ok());
+  pass_30_seconds();
+  EXPECT_TRUE(writing.Call("ping", Json::array()).ok());
+  EXPECT_TRUE(reading.Call("ping", Json::array()).ok());
 }
 
 TEST_F(RpcBoundsTest, AConnectionThatSaysSomethingInTimeStays) {
@@ -335,33 +558,6 @@ TEST_F(RpcBoundsTest, APipelineIsReadNoFurtherThanItsBoundAndAnsweredInFull) {
   }
   EXPECT_EQ(Must("count", Json::array()), 200);
 }
-
-// Holds up all writes until it is opened.
-class WriteGate {
- public:
-  explicit WriteGate(Store* store) {
-    std::unique_ptr<Submission> blocker = std::make_unique<Blocker>(this);
-    Mutation mutation;
-    mutation.namespace_name = "default";
-    mutation.op = CreateNamespaceMutation{};
-    blocker->mutations.push_back(mutation);
-    EXPECT_TRUE(store->Submit(blocker).ok());
-    entered_.get_future().wait();
-  }
-  void Open() { opened_.set_value(); }
-
- private:
-  struct Blocker : Submission {
-    explicit Blocker(WriteGate* gate_in) : gate(gate_in) {}
-    void Done(std::unique_ptr<Submission> /*self*/) override {
-      std::future<void> opened = gate->opened_.get_future();
-      gate->entered_.set_value();
-      opened.wait();
-    }
-    WriteGate* const gate;
-  };
-  std::promise<void> entered_, opened_;
-};
 
 TEST_F(RpcBoundsTest, RequestsThatWaitAreAsManyAsMayBeAndNotOneMore) {
   config_.pipeline_max = 3;

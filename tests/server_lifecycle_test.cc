@@ -333,6 +333,38 @@ TEST_F(ServerLifecycleTest, AClockThatIsSetIsLogged) {
   clock_.SetWall(right_ms + 7'200'000);
   Restart();
   EXPECT_THAT(Log(), HasSubstr("info clock_ahead_of_last_run ms="));
+  clock_.SetWall(right_ms - 3'600'000);
+  Restart();
+  EXPECT_THAT(Log(), HasSubstr("warning clock_jumped_back ms=3600000 while_stopped=true"));
+}
+
+TEST_F(ServerLifecycleTest, AClockThatStaysAheadIsAcceptedAndThatIsLogged) {
+  config_.clock_gap_accept_ms = 60'000;
+  Start();
+  clock_.SetWall(clock_.NowMs() + 365ull * 24 * 3'600'000);
+  server_->store().Maintain();
+  clock_.Advance(59'999);
+  server_->store().Maintain();
+  EXPECT_THAT(Log(), Not(HasSubstr("clock_gap_accepted")));
+  clock_.Advance(1);
+  server_->store().Maintain();
+  EXPECT_THAT(Log(), HasSubstr("info clock_gap_accepted ms="));
+}
+
+TEST_F(ServerLifecycleTest, AClockThatGoesBackBehindWhatHasExpiredIsLogged) {
+  Start();
+  Must("insert", {{{"token", "t"}, {"ttl_ms", 1'000}}});
+  const uint64_t right_ms = clock_.NowMs();
+  clock_.SetWall(right_ms + 3'600'000);
+  EXPECT_TRUE(Eventually([&] {
+    server_->store().Maintain();
+    return Stats().at("tokens") == 0;  // memory has dropped it
+  }));
+  EXPECT_THAT(Log(), Not(HasSubstr("clock_went_back")));
+  clock_.SetWall(right_ms);
+  server_->store().Maintain();
+  EXPECT_THAT(Log(), HasSubstr("warning clock_went_back ms=1000 reading_back="));
+  EXPECT_EQ(Must("validate", {"t"}).at(0), true);
 }
 
 TEST_F(ServerLifecycleTest, WhatIsNotLoadedIsJudgedAllTheSameAndItIsNotReady) {

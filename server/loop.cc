@@ -258,13 +258,11 @@ void Loop::OnRing() {
 }
 
 void Loop::ReadDone(size_t size) {
-  if (dispatcher_->batch().empty()) {
-    explicit_bzero(read_space(), size);
-    return;
-  }
   read_kept_ += size;
-  if (dispatcher_->batch().lookups() >= kGatheredEnough ||
-      read_kept_ + kReadBytes > kReadBufferBytes) {
+  // Answers count as buffered once their connection is flushed. To have them wait for the turn's
+  // end would let each connection that is read in it have some that nobody counts.
+  const size_t gathered = dispatcher_->batch().lookups();
+  if (gathered == 0 || gathered >= kGatheredEnough || read_kept_ + kReadBytes > kReadBufferBytes) {
     RunGathered();
   }
 }

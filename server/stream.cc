@@ -2,12 +2,14 @@
 
 #include <sys/ioctl.h>
 
+#include <atomic>
 #include <cassert>
 #include <cstring>
 #include <memory>
 
 #include "server/context.h"
 #include "server/loop.h"
+#include "server/wipe.h"
 
 namespace tokend {
 namespace {
@@ -19,6 +21,8 @@ constexpr uint64_t kLingerMs = 2000;
 struct WriteRequest {
   uv_write_t request{};
   std::string bytes;
+  size_t sent;  // of them, before
+  std::atomic<uint64_t>& buffered_bytes;
 };
 
 }  // namespace
@@ -88,41 +92,41 @@ void Stream::OnRead(uv_stream_t* stream, ssize_t size, const uv_buf_t* buffer) {
 
 void Stream::Flush() {
   if (closed()) return;
+  size_t sent = 0;
   if (!output_.empty() && writing_bytes_ == 0) {
     const uv_buf_t buffer = uv_buf_init(output_.data(), static_cast<unsigned int>(output_.size()));
-    const int sent = uv_try_write(stream(), &buffer, 1);
-    if (sent < 0 && sent != UV_EAGAIN) {
+    const int result = uv_try_write(stream(), &buffer, 1);
+    if (result < 0 && result != UV_EAGAIN) {
       Close();
       return;
     }
-    if (sent > 0) loop_.counters().bytes_out.Add(static_cast<uint64_t>(sent));
-    const size_t done = sent > 0 ? static_cast<size_t>(sent) : 0;
-    if (done != output_.size()) {
-      Queue(done);
-    } else {
-      loop_.GiveBuffer(&output_);
-    }
+    if (result > 0) sent = static_cast<size_t>(result);
+    loop_.counters().bytes_out.Add(sent);
+    if (sent == output_.size()) loop_.GiveBuffer(&output_);
   } else if (output_.empty()) {
     loop_.GiveBuffer(&output_);
   }
+  // Before the rest becomes the loop's: what that has is not free before the turn's end.
   if (!UpdateCharge()) {
     // Nothing that this peer could be told would get through to it.
     loop_.LogBuffersFull();
     Close();
     return;
   }
+  if (!output_.empty() && writing_bytes_ == 0) Queue(sent);
   EndIfDone();
 }
 
 void Stream::Queue(size_t sent) {
-  auto write = std::make_unique<WriteRequest>();
+  std::unique_ptr<WriteRequest> write(
+      new WriteRequest{.bytes = {}, .sent = sent, .buffered_bytes = loop_.server().buffered_bytes});
   write->bytes.swap(output_);
-  writing_bytes_ = write->bytes.size() - sent;
-  writing_left_ = writing_bytes_;
+  writing_left_ = write->bytes.size() - sent;
   const uv_buf_t buffer =
-      uv_buf_init(write->bytes.data() + sent, static_cast<unsigned int>(writing_bytes_));
+      uv_buf_init(write->bytes.data() + sent, static_cast<unsigned int>(writing_left_));
   write->request.data = write.get();
   if (uv_write(&write->request, stream(), &buffer, 1, &Stream::OnWritten) == 0) {
+    writing_bytes_ = write->bytes.size();
     (void)write.release();
   } else {
     Close();
@@ -132,14 +136,18 @@ void Stream::Queue(size_t sent) {
 void Stream::OnWritten(uv_write_t* request, int status) {
   const std::unique_ptr<WriteRequest> write(static_cast<WriteRequest*>(request->data));
   auto* self = static_cast<Stream*>(request->handle->data);
-  if (self == nullptr) return;  // closed meanwhile
+  if (self == nullptr) {  // closed meanwhile
+    Wipe(write->bytes.data(), write->bytes.size());
+    write->buffered_bytes.fetch_sub(write->bytes.size(), std::memory_order_relaxed);
+    return;
+  }
+  if (status == 0) self->loop_.counters().bytes_out.Add(write->bytes.size() - write->sent);
   self->loop_.GiveBuffer(&write->bytes);
+  self->writing_bytes_ = 0;
   if (status < 0) {
     self->Close();
     return;
   }
-  self->loop_.counters().bytes_out.Add(self->writing_bytes_);
-  self->writing_bytes_ = 0;
   self->stalled_since_ms_ = 0;
   self->Flush();
   if (!self->closed()) self->OnOutputTaken();
@@ -201,9 +209,11 @@ void Stream::Close() {
   state_ = State::kClosed;
   reading_ = false;
   loop_.GiveBuffer(&output_);
-  writing_bytes_ = 0;
   input_bytes_ = 0;
-  (void)UpdateCharge();  // gives all back, so it cannot be over the bound by this
+  (void)UpdateCharge();  // gives back, so it cannot be over the bound by this
+  // What is being written is the loop's until OnWritten, and is charged until then.
+  charged_bytes_ = 0;
+  writing_bytes_ = 0;
   if (counted_) {
     loop_.counters().connections.Subtract();
     loop_.server().connections.fetch_sub(1, std::memory_order_relaxed);

@@ -113,11 +113,11 @@ class Stream {
   bool active_ = false;     // bytes have come, or waited to go out, since the last sweep
   bool counted_ = false;    // in the number of connections
   std::string output_;
-  size_t writing_bytes_ = 0;       // in a write request that is under way; 0 = none is
+  size_t writing_bytes_ = 0;       // held by a write request that is under way; 0 = none is
   bool reads_much_ = false;        // at its last read
   uint64_t read_turn_ = 0;         // turn of the loop in which it last read
   uint64_t long_round_ = 0;        // the same of Loop::MayReadLong()
-  size_t writing_left_ = 0;        // of those, unsent at the last sweep
+  size_t writing_left_ = 0;        // unsent of those at the last sweep
   uint64_t stalled_since_ms_ = 0;  // 0 = not stalled at the last sweep
   uint64_t linger_until_ms_ = 0;
   size_t input_bytes_ = 0;

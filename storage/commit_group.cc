@@ -135,7 +135,9 @@ void CommitGroup::End(Token* token, const std::string& owner, const OwnerCutoffs
   stored.record.revoked = true;
   stored.record.updated_at_ms = cutoff.at_ms;
   stored.sequence = std::max(stored.sequence, cutoff.sequence);
-  if (cutoff.at_ms >= stored.record.expires_at_ms) stored.written_expired_at_ms = cutoff.at_ms;
+  if (cutoff.at_ms >= stored.record.expires_at_ms) {
+    stored.written_expired_at_ms = std::max(stored.written_expired_at_ms, cutoff.at_ms);
+  }
   token->changed = true;
 }
 
@@ -177,9 +179,11 @@ void CommitGroup::PutMeta(std::string_view row_key, std::string_view row_value) 
 
 void CommitGroup::MergeUsage(std::span<const TokenTable::UsageEntry> entries) {
   for (const TokenTable::UsageEntry& entry : entries) {
-    rows_.Merge(
-        Database::kUsage, TokenRowKey(entry.namespace_id, entry.key),
-        EncodeUsageRow({entry.expires_at_ms, entry.usage.last_used_at_ms, entry.usage.use_count}));
+    // As for a record: what has expired as the disk has it is kept from now on.
+    const UsageRow usage{std::max(entry.expires_at_ms, parts_.reclaim_clock->now_ms()),
+                         entry.usage.last_used_at_ms, entry.usage.use_count};
+    rows_.Merge(Database::kUsage, TokenRowKey(entry.namespace_id, entry.key),
+                EncodeUsageRow(usage));
   }
 }
 

@@ -297,11 +297,7 @@ Status Database::CheckFormat(bool is_new) {
             "with --data-dir"};
   }
   TOKEND_CRASH_POINT("open.created");
-  rocksdb::WriteOptions options;
-  options.sync = true;
-  return FromRocksDb(db_->Put(options, handles_[kMeta],
-                              rocksdb::Slice(kFormatRow.data(), kFormatRow.size()), ours),
-                     "cannot write to the data directory");
+  return WriteMeta(kFormatRow, ours);
 }
 
 Status Database::ReadRecord(NamespaceId ns, const TokenKey& key,
@@ -330,6 +326,15 @@ Status Database::ReadMeta(std::string_view row_key, std::optional<std::string>* 
   if (!status.ok()) return FromRocksDb(status, "cannot read the data directory");
   *value = std::move(read);
   return {};
+}
+
+Status Database::WriteMeta(std::string_view row_key, std::string_view value) {
+  rocksdb::WriteOptions options;
+  options.sync = true;
+  return FromRocksDb(db_->Put(options, handles_[kMeta],
+                              rocksdb::Slice(row_key.data(), row_key.size()),
+                              rocksdb::Slice(value.data(), value.size())),
+                     "cannot write to the data directory");
 }
 
 bool Database::HasRoom(uint64_t free_bytes) const {

@@ -58,6 +58,8 @@ class Database {
   // record's namespace_name is left empty; usage is not in it.
   Status ReadRecord(NamespaceId ns, const TokenKey& key, std::optional<StoredRecord>* stored);
   Status ReadMeta(std::string_view row_key, std::optional<std::string>* value);
+  // On the disk when it returns.
+  Status WriteMeta(std::string_view row_key, std::string_view value);
   // Past its retention: counts as absent, compacted away yet or not.
   bool IsReclaimable(uint64_t kept_from_ms) const {
     return kept_from_ms != kNever && kept_from_ms <= reclaim_before_ms_();

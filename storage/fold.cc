@@ -17,7 +17,10 @@ bool IsApplied(const StoredRecord* current, const Stamp& stamp) {
 void Touch(const Stamp& stamp, StoredRecord* next) {
   next->sequence = stamp.sequence;
   next->record.updated_at_ms = stamp.at_ms;
-  next->written_expired_at_ms = stamp.at_ms >= next->record.expires_at_ms ? stamp.at_ms : 0;
+  // The disk goes by the reclaim clock. Where the wall clock was set back behind it, what is live
+  // for years may have expired long ago for the disk, which then waits.
+  const uint64_t written_ms = std::max(stamp.at_ms, stamp.reclaim_ms);
+  next->written_expired_at_ms = written_ms >= next->record.expires_at_ms ? written_ms : 0;
 }
 
 bool SameContent(const Record& a, const Record& b) {

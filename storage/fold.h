@@ -17,6 +17,7 @@ namespace tokend {
 struct Stamp {
   uint64_t sequence = 0;
   uint64_t at_ms = 0;
+  uint64_t reclaim_ms = 0;  // what the reclaim clock shows then
 };
 
 struct FoldResult {
@@ -45,7 +46,7 @@ enum class MergeResult : uint8_t { kTaken, kReplaced, kUnchanged };
 // An imported row takes effect as of the import's begin: whatever was inserted or replaced after it
 // wins. Otherwise revoked if either is; the later updated_at wins whole; on a tie, or where the row
 // brings no time of its own, the stricter expiry. `begin` is the stamp of import_begin,
-// `written_ms` the time of writing, which only retention looks at.
+// `written_ms` the time of writing, by the clock that is ahead, which only retention looks at.
 MergeResult FoldImport(ImportedRow row, const Stamp& begin, uint64_t written_ms,
                        const StoredRecord* current, StoredRecord* next);
 

@@ -478,7 +478,8 @@ Status MutationPlanner::ImportRow(ImportedRow row, OpenImport* import, uint64_t 
   StoredRecord next;
   const bool is_new = token == nullptr || !token->now;
   const MergeResult merged =
-      FoldImport(std::move(row), import->begin, now_ms_, is_new ? nullptr : &*token->now, &next);
+      FoldImport(std::move(row), import->begin, std::max(now_ms_, parts_.reclaim_clock->now_ms()),
+                 is_new ? nullptr : &*token->now, &next);
   if (merged == MergeResult::kUnchanged) {
     ++import->unchanged;
     return {};

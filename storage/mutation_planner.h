@@ -93,7 +93,7 @@ class MutationPlanner {
     uint64_t rows() const { return taken + replaced + unchanged + refused; }
   };
 
-  Stamp NextStamp() { return {++sequence_, now_ms_}; }
+  Stamp NextStamp() { return {++sequence_, now_ms_, parts_.reclaim_clock->now_ms()}; }
   const NamespaceInfo* FindNamespace(std::string_view name) const;
   // Makes it if it is missing. kBadParams where it has another scheme.
   Status EnsureNamespace(const std::string& name, std::optional<DigestScheme> scheme,

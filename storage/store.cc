@@ -120,6 +120,13 @@ Status Store::Impl::ReadClockAndSequence(uint64_t* sequence) {
   if (row && !DecodeReclaimClockRow(*row, &state)) {
     return {ErrorCode::kInternal, "the reclaim clock's row is damaged; restore from a backup"};
   }
+  // From the first on, so that no later start takes a wall clock's word for it.
+  if (!row) {
+    if (Status status = database->WriteMeta(kReclaimClockRow, EncodeReclaimClockRow(state));
+        !status.ok()) {
+      return status;
+    }
+  }
   reclaim_clock.Start(state, clock->SteadyMs());
   const auto ahead_ms = static_cast<int64_t>(clock->NowMs() - state.now_ms);
   if (std::abs(ahead_ms) >= static_cast<int64_t>(ClockWatch::kJumpMinMs) &&

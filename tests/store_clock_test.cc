@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <map>
 #include <mutex>
 #include <string>
@@ -77,6 +78,56 @@ TEST_F(StoreClockTest, AJumpOfTheClockDestroysNothing) {
   }
   CloseStore();
   EXPECT_EQ(RowsOnDisk(Options().data_dir, Database::kTokens, before), 1u);
+}
+
+TEST_F(StoreClockTest, WhatIsWrittenWithTheClockSetBackIsKept) {
+  Insert("before", {.owner = "bob", .ttl_ms = 30 * kDay});
+  store_->Maintain();
+  const uint64_t right_ms = clock_.NowMs();
+  clock_.SetWall(right_ms - 365 * kDay);
+  store_->Maintain();
+  Insert("a", {.owner = "bob", .ttl_ms = kDay});
+  Insert("extended", {.ttl_ms = 1000});
+  Do(ExtendMutation{Key("extended"), clock_.NowMs() + kDay});
+  Insert("revoked", {.ttl_ms = kDay});
+  Revoke("revoked");
+  Insert("past", {.ttl_ms = 1000});
+  clock_.Advance(2000);
+  for (const bool restart : {false, true}) {
+    if (restart) Reopen();
+    EXPECT_EQ(Validate("a"), Verdict::kValid);
+    EXPECT_EQ(Validate("extended"), Verdict::kValid);
+    EXPECT_EQ(Validate("revoked"), Verdict::kRevoked);
+    for (const char* token : {"a", "extended", "revoked", "past"}) EXPECT_TRUE(Get(token)) << token;
+    EXPECT_EQ(Insert("a").status.code(), ErrorCode::kExists);
+  }
+  store_->FlushUsage();
+  CloseStore();
+  EXPECT_EQ(RowsOnDisk(Options().data_dir, Database::kUsage, right_ms - kHour), 2u);
+  EXPECT_EQ(RowsOnDisk(Options().data_dir, Database::kTokens, right_ms - kHour), 5u);
+  EXPECT_EQ(RowsOnDisk(Options().data_dir, Database::kExpiry, right_ms - kHour), 5u);
+  OpenStore();
+  // An owner's revocation, which is worked in later, takes nothing of that time away.
+  EXPECT_EQ(RevokeOwner("bob").count, 2u);
+  store_->Maintain();
+  EXPECT_EQ(Validate("a"), Verdict::kRevoked);
+  EXPECT_TRUE(Get("a"));
+}
+
+// Whatever a wall clock shows at the second start: the first one has kept its own.
+TEST_F(StoreClockTest, AStoreThatWasKilledAtOnceBelievesNoJumpEither) {
+  Insert("a", {.ttl_ms = kDay});
+  const std::string copy = dir_.path() + "/killed";
+  std::filesystem::copy(dir_.path() + "/data", copy, std::filesystem::copy_options::recursive);
+  CloseStore();
+  const uint64_t right_ms = clock_.NowMs();
+  clock_.SetWall(right_ms + 365 * kDay);
+  StoreOptions options = Options();
+  options.data_dir = copy;
+  ASSERT_TRUE(Store::Open(options, &store_).ok());
+  store_->WaitUntilLoaded();
+  EXPECT_LT(store_->stats().reclaim_clock_ms, right_ms + kDay);
+  EXPECT_TRUE(Get("a"));
 }
 
 // By how much it is set, and whether the store is closed meanwhile.

@@ -42,7 +42,7 @@ constexpr int kRoundsEach = 25;
 
 struct Totals {
   uint64_t episodes = 0, rounds = 0, operations = 0, unanswered = 0;
-  uint64_t clean_stops = 0, kills = 0, power_losses = 0;
+  uint64_t clean_stops = 0, kills = 0, power_losses = 0, jumps = 0;
 };
 
 // How a round ends.
@@ -96,6 +96,8 @@ class Episode {
   // While the clients run: time passes, and upkeep is done.
   void MoveOn();
   void MoveClockAtRest();
+  // The clock is set by an hour or a year, either way; the next time it is set right.
+  void Jump();
   void StopServer(End end);
   void Check(const std::vector<Operation*>& operations, uint64_t gone_at, End end);
   void CheckNamespaces(const std::vector<Operation*>& operations);
@@ -113,6 +115,7 @@ class Episode {
   // When each namespace was first asked for by what makes it, and first seen.
   std::map<std::string, uint64_t> named_at_{{"default", 0}, {"second", 0}, {"bar", 0}}, seen_at_;
   bool is_loading_ = false;
+  int64_t jumped_ms_ = 0;
 
   std::shared_ptr<FaultFileSystem> files_;  // null: the system's own
   std::unique_ptr<rocksdb::Env> env_;
@@ -234,9 +237,22 @@ void Episode::MoveClockAtRest() {
     case 3:
       journal_.MoveClock([&](ManualClock& clock) { clock.SetWall(now_ms - Below(3000)); });
       break;
+    case 4:
+      Jump();
+      break;
     default:
       break;
   }
+}
+
+void Episode::Jump() {
+  constexpr int64_t kHourMs = 3'600'000, kYearMs = 365 * 24 * kHourMs;
+  int64_t by_ms = -jumped_ms_;
+  if (by_ms == 0) by_ms = (OneIn(2) ? kHourMs : kYearMs) * (OneIn(2) ? 1 : -1);
+  jumped_ms_ += by_ms;
+  world_.is_clock_ahead = jumped_ms_ > 0;
+  ++totals_.jumps;
+  journal_.MoveClock([&](ManualClock& clock) { clock.SetWall(clock.NowMs() + by_ms); });
 }
 
 void Episode::StopServer(End end) {
@@ -378,7 +394,7 @@ TEST(ServerModelTest, EveryAnswerIsOneThatTheModelAllows) {
   std::cout << totals.episodes << " episodes, " << totals.rounds << " rounds, " << totals.operations
             << " operations, " << totals.unanswered << " without an answer, " << totals.clean_stops
             << " clean stops, " << totals.kills << " kills, " << totals.power_losses
-            << " power losses\n";
+            << " power losses, " << totals.jumps << " jumps of the clock\n";
 }
 
 }  // namespace

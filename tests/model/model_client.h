@@ -29,6 +29,7 @@ struct ModelWorld {
   std::atomic<bool> import_is_open{false};  // one at a time, so that a token's state tells of one
   bool imports = true;
   bool may_be_unavailable = false;  // validate, while the server loads or its clock went back
+  bool is_clock_ahead = false;      // wrongly, so that nobody may have the disk believe it
 };
 
 class ModelClient {

@@ -180,14 +180,16 @@ bool TokenHistory::MayTakeIn(const Possibility& possibility, size_t slot) const 
   return true;
 }
 
-// Whether it has not taken in a revoke that held by the time the validate was asked for.
+// Whether it has not taken in a revoke that held by the time the validate was asked for. Of an owner
+// that tells of that owner's tokens alone: what another has may yet become this one's, by an insert
+// that came before the revoke, and end then.
 bool TokenHistory::PassesOver(const Possibility& possibility, const Operation& validate) const {
   for (size_t slot = 0; slot < kUnderWayMax; ++slot) {
     const Operation* revoke = under_way_[slot];
-    if (revoke != nullptr && revoke->holds_from < validate.invoked &&
-        (possibility.taken_in & Bit(slot)) == 0) {
-      return true;
-    }
+    if (revoke == nullptr || revoke->holds_from >= validate.invoked) continue;
+    const bool concerns_it =
+        revoke->kind != Kind::kRevokeOwner || validate.verdict.owner == revoke->owner;
+    if (concerns_it && (possibility.taken_in & Bit(slot)) == 0) return true;
   }
   return false;
 }

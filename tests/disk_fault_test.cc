@@ -7,6 +7,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <memory>
 #include <string>
 #include <thread>
@@ -316,6 +317,90 @@ TEST_F(DiskFaultBetweenSyncsTest, ASyncThatFailsInTheBackgroundMakesItReadOnly) 
   files_->Heal();
   Reopen();
   EXPECT_EQ(Validate("a"), Verdict::kValid);
+}
+
+// What RocksDB's own threads write: files of rows, and the list of them.
+TEST_F(DiskFaultBetweenSyncsTest, AFileOrAListOfFilesThatCannotBeWrittenMakesItReadOnly) {
+  int number = 0;
+  for (const Operation operation : {Operation::kAppend, Operation::kSync}) {
+    for (const char* file : {".sst", "MANIFEST"}) {
+      SCOPED_TRACE(std::string(file) + (operation == Operation::kSync ? " sync" : " append"));
+      Insert("live", {.replace = true});
+      const int first = number;
+      files_->Fail(operation, IOStatus::IOError("the disk is gone"), file);
+      Outcome outcome;
+      while (outcome.status.ok() && number < first + 100'000) {
+        outcome = Insert("t" + std::to_string(number++), {.name = std::string(1000, 'n')});
+      }
+      ASSERT_EQ(outcome.status.code(), ErrorCode::kReadOnly);
+      EXPECT_THAT(outcome.status.message(), AllOf(HasSubstr("the disk is gone"),
+                                                  HasSubstr("restart")));
+      EXPECT_EQ(store_->state(), StoreState::kReadOnly);
+      EXPECT_EQ(Revoke("live").status.code(), ErrorCode::kNotDurable);
+      EXPECT_EQ(Validate("live"), Verdict::kRevoked);
+      EXPECT_EQ(Validate("t" + std::to_string(first)), Verdict::kValid);
+      files_->Heal();
+      PassRecoveryInterval();
+      EXPECT_EQ(store_->state(), StoreState::kReadOnly);
+      Reopen();
+      EXPECT_EQ(store_->state(), StoreState::kReady);
+      --number;  // the refused one
+      for (int i = 0; i < number; ++i) {
+        ASSERT_EQ(Validate("t" + std::to_string(i)), Verdict::kValid) << i;
+      }
+      EXPECT_EQ(Validate("t" + std::to_string(number)), Verdict::kUnknown);
+    }
+  }
+}
+
+// At whichever read it begins: a start is refused, or says that loading has failed and knows of
+// each token what the disk still tells.
+TEST_F(DiskFaultTest, AReadThatFailsInAStartMakesNothingUnknown) {
+  FillFiles();
+  Revoke("filler 3");
+  Reopen();
+  const auto check = [&](const std::string& token, Verdict expected) {
+    Verdict verdict = Validate(token);
+    if (verdict == Verdict::kUnavailable) {
+      Store::DiskVerdict on_disk;
+      const Status status =
+          store_->ValidateFromDisk(store_->namespaces()->at(kNs).id, Key(token), &on_disk);
+      if (!status.ok()) return;  // cannot say
+      verdict = on_disk.verdict;
+    }
+    EXPECT_EQ(verdict, expected) << token;
+  };
+  int refused = 0, failed = 0;
+  uint64_t reads = 0;
+  for (bool all_well = false; !all_well; reads += 7) {
+    SCOPED_TRACE(reads);
+    ASSERT_LT(reads, 1000u);
+    const uint64_t failures = files_->failures();
+    files_->Fail(Operation::kRead, IOStatus::IOError("unreadable sector"), ".sst", reads);
+    CloseStore();
+    const Status status = Store::Open(Options(), &store_);
+    if (!status.ok()) {
+      ++refused;
+      EXPECT_THAT(status.message(), HasSubstr("unreadable sector"));
+    } else {
+      store_->WaitUntilLoaded();
+      reader_ = std::make_unique<TokenTable::Reader>(&store_->table());
+      for (const char* token : {"filler 1", "filler 1999"}) check(token, Verdict::kValid);
+      check("filler 3", Verdict::kRevoked);
+      const std::string error = store_->stats().load_error;
+      EXPECT_EQ(error.empty(), store_->state() == StoreState::kReady) << error;
+      if (!error.empty()) {
+        ++failed;
+        EXPECT_THAT(error, HasSubstr("unreadable sector"));
+      }
+      all_well = files_->failures() == failures;
+    }
+    files_->Heal();
+  }
+  EXPECT_GT(refused, 0);
+  EXPECT_GT(failed, 0);
+  std::cout << reads << " reads, starts: " << refused << " refused, " << failed << " not loaded\n";
+  EXPECT_THAT(ReopenError(), IsEmpty());
 }
 
 TEST_F(DiskFaultTest, WhatCannotBeReadIsRefusedAndValidateGoesOn) {

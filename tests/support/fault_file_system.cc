@@ -220,9 +220,10 @@ void FaultFileSystem::Keep() {
   cut_ = unseen_ = false;
 }
 
-void FaultFileSystem::Fail(Operation operation, const IOStatus& status, std::string in) {
+void FaultFileSystem::Fail(Operation operation, const IOStatus& status, std::string in,
+                           uint64_t spared) {
   const std::lock_guard lock(mutex_);
-  faults_.push_back({operation, status, std::move(in)});
+  faults_.push_back({operation, status, std::move(in), spared});
 }
 
 void FaultFileSystem::Heal() {
@@ -237,14 +238,17 @@ IOStatus FaultFileSystem::GetFreeSpace(const std::string& /*path*/, const IOOpti
   return IOStatus::OK();
 }
 
-IOStatus FaultFileSystem::Check(Operation operation, std::string_view path) const {
+IOStatus FaultFileSystem::Check(Operation operation, std::string_view path) {
   if (cut_ && operation != Operation::kRead) return IOStatus::IOError("the power is off");
   const std::lock_guard lock(mutex_);
-  for (const Fault& fault : faults_) {
-    if (fault.operation == operation && path.find(fault.in) != std::string_view::npos) {
-      ++failures_;
-      return fault.status;
+  for (Fault& fault : faults_) {
+    if (fault.operation != operation || path.find(fault.in) == std::string_view::npos) continue;
+    if (fault.spared > 0) {
+      --fault.spared;
+      continue;
     }
+    ++failures_;
+    return fault.status;
   }
   return IOStatus::OK();
 }

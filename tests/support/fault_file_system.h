@@ -45,8 +45,10 @@ class FaultFileSystem : public rocksdb::FileSystemWrapper {
   // there, synced or not.
   void Keep();
 
-  // From now on that operation fails on files whose path contains `in`, until Heal().
-  void Fail(Operation operation, const rocksdb::IOStatus& status, std::string in = {});
+  // From now on that operation fails on files whose path contains `in`, until Heal(); but for the
+  // first `spared` of them.
+  void Fail(Operation operation, const rocksdb::IOStatus& status, std::string in = {},
+            uint64_t spared = 0);
   // And there is plenty of room again.
   void Heal();
   // How many operations have failed so.
@@ -109,7 +111,7 @@ class FaultFileSystem : public rocksdb::FileSystemWrapper {
 
   // Held shared by each operation, so that Cut() is between two of them.
   std::shared_lock<std::shared_mutex> Begin() { return std::shared_lock(power_); }
-  rocksdb::IOStatus Check(Operation operation, std::string_view path) const;
+  rocksdb::IOStatus Check(Operation operation, std::string_view path);
   void NoteMade(const std::string& path, std::optional<std::string> replaced,
                 const std::string& renamed_from = {});
   void NoteSynced(const std::string& directory);
@@ -118,9 +120,10 @@ class FaultFileSystem : public rocksdb::FileSystemWrapper {
     Operation operation;
     rocksdb::IOStatus status;
     std::string in;
+    uint64_t spared;
   };
 
-  mutable std::atomic<uint64_t> failures_{0};
+  std::atomic<uint64_t> failures_{0};
   std::atomic<int64_t> sync_time_us_{0};
   std::atomic<uint64_t> free_bytes_{uint64_t{1} << 40};
   mutable std::shared_mutex power_;

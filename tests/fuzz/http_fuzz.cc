@@ -1,5 +1,6 @@
-// A server's HTTP, over its socket: answers are whole and of the kinds that there are, and the same
-// in however many pieces the bytes come. The first two bytes choose where they are cut.
+// A server's HTTP, over its socket: answers are whole and of the kinds that there are, and whole
+// requests get the same in however many pieces the bytes come. The first two bytes choose where
+// they are cut.
 #include <algorithm>
 #include <charconv>
 #include <string>
@@ -55,16 +56,25 @@ std::vector<Answer> Parse(std::string_view bytes) {
   return answers;
 }
 
+// But for the last where that says that the bytes are no request: how much has to come of one that
+// never ends until that is seen depends on the pieces.
+std::vector<Answer> AnswersOf(std::string_view bytes) {
+  std::vector<Answer> answers = Parse(bytes);
+  if (!answers.empty() && answers.back().status == 400) answers.pop_back();
+  return answers;
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static fuzz::RunningServer server;
   std::string_view bytes = fuzz::View(data, size);
   size_t cut = fuzz::TakeByte(&bytes) << 8;
-  cut = std::min(bytes.size(), cut + fuzz::TakeByte(&bytes));
-  const std::vector<Answer> whole = Parse(server.Ask(/*http=*/true, bytes, {}));
-  const std::vector<Answer> cut_in_two =
-      Parse(server.Ask(/*http=*/true, bytes.substr(0, cut), bytes.substr(cut)));
+  cut += fuzz::TakeByte(&bytes);
+  cut = std::min(bytes.size(), cut);
+  const auto whole = AnswersOf(server.Ask(/*http=*/true, bytes, {}));
+  const auto cut_in_two =
+      AnswersOf(server.Ask(/*http=*/true, bytes.substr(0, cut), bytes.substr(cut)));
   Require(whole == cut_in_two, "the same answers wherever the bytes are cut");
   return 0;
 }

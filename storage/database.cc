@@ -331,10 +331,10 @@ Status Database::ReadMeta(std::string_view row_key, std::optional<std::string>* 
 Status Database::WriteMeta(std::string_view row_key, std::string_view value) {
   rocksdb::WriteOptions options;
   options.sync = true;
-  return FromRocksDb(db_->Put(options, handles_[kMeta],
-                              rocksdb::Slice(row_key.data(), row_key.size()),
-                              rocksdb::Slice(value.data(), value.size())),
-                     "cannot write to the data directory");
+  return FromRocksDb(
+      db_->Put(options, handles_[kMeta], rocksdb::Slice(row_key.data(), row_key.size()),
+               rocksdb::Slice(value.data(), value.size())),
+      "cannot write to the data directory");
 }
 
 bool Database::HasRoom(uint64_t free_bytes) const {

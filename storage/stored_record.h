@@ -29,8 +29,8 @@ struct StoredRecord {
   uint64_t inserted_sequence = 0;
   // Of the last Mutation that changed it; one with a lower number has been applied already.
   uint64_t sequence = 0;
-  // Where it had expired before it was written, by the wall clock or by the reclaim clock: when that
-  // was. Retention counts from the later.
+  // Where it had expired before it was written, by the wall clock or by the reclaim clock: when
+  // that was. Retention counts from the later.
   uint64_t written_expired_at_ms = 0;
 
   // From when on it is only kept for its retention; kNever while it does not expire.

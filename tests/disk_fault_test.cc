@@ -333,8 +333,8 @@ TEST_F(DiskFaultBetweenSyncsTest, AFileOrAListOfFilesThatCannotBeWrittenMakesItR
         outcome = Insert("t" + std::to_string(number++), {.name = std::string(1000, 'n')});
       }
       ASSERT_EQ(outcome.status.code(), ErrorCode::kReadOnly);
-      EXPECT_THAT(outcome.status.message(), AllOf(HasSubstr("the disk is gone"),
-                                                  HasSubstr("restart")));
+      EXPECT_THAT(outcome.status.message(),
+                  AllOf(HasSubstr("the disk is gone"), HasSubstr("restart")));
       EXPECT_EQ(store_->state(), StoreState::kReadOnly);
       EXPECT_EQ(Revoke("live").status.code(), ErrorCode::kNotDurable);
       EXPECT_EQ(Validate("live"), Verdict::kRevoked);

@@ -180,9 +180,9 @@ bool TokenHistory::MayTakeIn(const Possibility& possibility, size_t slot) const 
   return true;
 }
 
-// Whether it has not taken in a revoke that held by the time the validate was asked for. Of an owner
-// that tells of that owner's tokens alone: what another has may yet become this one's, by an insert
-// that came before the revoke, and end then.
+// Whether it has not taken in a revoke that held by the time the validate was asked for. Of an
+// owner that tells of that owner's tokens alone: what another has may yet become this one's, by an
+// insert that came before the revoke, and end then.
 bool TokenHistory::PassesOver(const Possibility& possibility, const Operation& validate) const {
   for (size_t slot = 0; slot < kUnderWayMax; ++slot) {
     const Operation* revoke = under_way_[slot];

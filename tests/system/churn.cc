@@ -179,7 +179,10 @@ bool Churn::IsAnswered(const client::Error& error, const std::string& what) {
 
 void Churn::Judge(Tokens::iterator token, const client::Verdict& verdict, uint64_t asked_ms,
                   uint64_t answered_ms) {
-  if (verdict.kind == client::Verdict::Kind::kCannotSay) return;
+  if (verdict.kind == client::Verdict::Kind::kCannotSay) {
+    failures_.Add("nothing can be said of " + Text(token->first) + ": " + verdict.reason);
+    return;
+  }
   Held& held = token->second;
   const bool may_have_expired = answered_ms >= held.FirstExpiryMs();
   bool is_right = false;

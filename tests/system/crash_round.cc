@@ -11,6 +11,7 @@
 #include <fstream>
 #include <functional>
 #include <iterator>
+#include <map>
 #include <optional>
 #include <stdexcept>
 #include <string_view>
@@ -130,7 +131,10 @@ void CrashRound::Restart() {
   while (true) {
     const auto verdict = client.Validate(text);
     if (!verdict) throw std::runtime_error("validate: " + verdict.error().message);
-    if (verdict->kind == client::Verdict::Kind::kCannotSay) continue;
+    if (verdict->kind == client::Verdict::Kind::kCannotSay) {
+      failures_.Add("the first answer after the restart says nothing: " + verdict->reason);
+      continue;
+    }
     figures_.first_answer_ms = since_start_ms();
     TokenFate fate = TokenFate::kAbsent;
     if (!plan_.FateOf(token, *verdict, &fate) || fate != TokenFate::kLive) {
@@ -203,8 +207,15 @@ void CrashRound::CrashAtPoints() {
     if (options_.point.empty() || crash_case.point == options_.point) cases.push_back(crash_case);
   }
   std::shuffle(cases.begin(), cases.end(), random_);
+  // Each scene has its turn before any has a second one.
+  std::map<CrashScene, size_t> turns;
+  std::vector<std::pair<size_t, CrashCase>> ordered;
+  for (const CrashCase& crash_case : cases) {
+    ordered.emplace_back(turns[crash_case.scene]++, crash_case);
+  }
+  std::ranges::stable_sort(ordered, {}, &std::pair<size_t, CrashCase>::first);
   for (uint64_t i = 0; i < options_.points; ++i) {
-    const CrashCase& crash_case = cases[i % cases.size()];
+    const CrashCase& crash_case = ordered[i % ordered.size()].second;
     CrashAt(crash_case, 1 + random_() % crash_case.passages);
   }
 }

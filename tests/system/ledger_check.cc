@@ -62,7 +62,12 @@ bool LedgerCheck::CheckSome(client::Client* client, std::mt19937_64* random) {
     const auto verdict = client->Validate(written_.plan->Token(token));
     if (!verdict && IsGone(verdict.error())) return false;
     if (!verdict) throw std::runtime_error("validate: " + verdict.error().message);
-    if (verdict->kind == client::Verdict::Kind::kCannotSay) continue;
+    // The disk is whole, so what memory does not have yet is looked up there.
+    if (verdict->kind == client::Verdict::Kind::kCannotSay) {
+      failures_.Add("nothing can be said of token " + std::to_string(token) + ": " +
+                    verdict->reason);
+      continue;
+    }
     TokenFate fate = TokenFate::kAbsent;
     if (!written_.plan->FateOf(token, *verdict, &fate) || !written_.ledger.MayBe(token, fate)) {
       failures_.Add("token " + std::to_string(token) + " is " +

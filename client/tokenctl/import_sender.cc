@@ -79,14 +79,17 @@ Status ImportSender::Row(const TableInfo& table, const ImportRow& row, const Row
 }
 
 Status ImportSender::SendBatch(size_t table_index) {
-  while (sent_.size() >= options_.window) {
+  Table& table = tables_[table_index];
+  const size_t bytes = table.batch.byte_count();
+  while (sent_.size() >= options_.window ||
+         (!sent_.empty() && sent_bytes_ + bytes > options_.window_bytes_max)) {
     if (Status status = TakeOldest(); !status.ok()) return status;
   }
-  Table& table = tables_[table_index];
   const auto pause = pacer_.Wait(table.batch.row_count(), std::chrono::steady_clock::now());
   if (pause.count() > 0) std::this_thread::sleep_for(pause);
   auto answer = client_->SendImportRows(table.import_id, table.batch);
   sent_.push_back({table_index, std::exchange(table.batch, {}), std::move(answer)});
+  sent_bytes_ += bytes;
   if (!spare_batches_.empty()) {
     table.batch = std::move(spare_batches_.back());
     spare_batches_.pop_back();
@@ -109,6 +112,7 @@ Status ImportSender::TakeOldest() {
     totals = client_->ImportRows(tables_[oldest.table_index].import_id, oldest.batch);
   }
   if (!totals) return Fail(totals.error());
+  sent_bytes_ -= oldest.batch.byte_count();
   oldest.batch.Clear();
   spare_batches_.push_back(std::move(oldest.batch));
   return Status::Ok();

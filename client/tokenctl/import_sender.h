@@ -18,7 +18,8 @@ namespace tokend::tokenctl {
 struct ImportSenderOptions {
   size_t batch_rows_max = 500;
   size_t batch_bytes_max = 1 << 20;
-  size_t window = 64;                // batches under way
+  size_t window = 64;  // batches under way
+  size_t window_bytes_max = 8 << 20;
   uint64_t rows_per_second_max = 0;  // 0 = as fast as it goes
   // A server that is busy is asked again, with pauses that double, until it has been so for so
   // long.
@@ -70,6 +71,7 @@ class ImportSender : public RowSink {
   Pacer pacer_;
   std::vector<Table> tables_;  // by TableInfo::index
   std::deque<Sent> sent_;
+  size_t sent_bytes_ = 0;
   std::vector<client::ImportBatch> spare_batches_;  // for their memory
   std::optional<client::Error> error_;
 };

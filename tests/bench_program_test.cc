@@ -120,6 +120,19 @@ class BenchProgramTest : public ::testing::Test {
     return ran.status == 0 ? ran.json() : nlohmann::json();
   }
 
+  // The same again where nothing was answered: on a busy machine no answer may fall into so short a
+  // time.
+  nlohmann::json RightWithAnswers(const std::string& arguments, const std::string& part) {
+    constexpr int kTries = 30;
+    nlohmann::json result;
+    for (int i = 0; i < kTries && !HasFailure(); ++i) {
+      result = Right(arguments)[part];
+      if (result["answers"] > 0) return result;
+    }
+    ADD_FAILURE() << arguments << ": no answers";
+    return result;
+  }
+
   std::string dir_;
   std::unique_ptr<testing::ServerProcess> server_;
   std::string common_;
@@ -151,19 +164,17 @@ TEST_F(BenchProgramTest, LoadsAndAsksInEachWay) {
 
 TEST_F(BenchProgramTest, WritesInEachWay) {
   Right("--load --seconds 0");
-  EXPECT_GT(Right("--operation insert --depth 4")["insert"]["tokens"], 0);
-  const nlohmann::json replace = Right("--operation replace --batch 10")["replace"];
+  RightWithAnswers("--operation insert --depth 4", "insert");
+  const nlohmann::json replace = RightWithAnswers("--operation replace --batch 10", "replace");
   EXPECT_EQ(replace["tokens"], 10 * replace["answers"].get<uint64_t>());
   Right("");  // everything is as it was
 
-  const nlohmann::json beside =
-      Right("--beside insert --beside-rate 200 --beside-batch 5 --beside-first 1000000")["beside"];
-  EXPECT_GT(beside["answers"], 0);
+  const nlohmann::json beside = RightWithAnswers(
+      "--beside insert --beside-rate 200 --beside-batch 5 --beside-first 1000000", "beside");
   EXPECT_EQ(beside["tokens"], 5 * beside["answers"].get<uint64_t>());
   // What it inserted is there: at least the first of all.
   Right("--first 1000000 --keys 1");
-  EXPECT_GT(Right("--beside replace --beside-rate 200 --beside-count 2000")["beside"]["answers"],
-            0);
+  RightWithAnswers("--beside replace --beside-rate 200 --beside-count 2000", "beside");
 }
 
 TEST_F(BenchProgramTest, RevokesUntilThePoolIsUsedUp) {

@@ -9,6 +9,7 @@
 
 #include "import/byte_source.h"
 #include "import/decompress.h"
+#include "import/equal_tokens.h"
 #include "import/input_files.h"
 #include "import/presets.h"
 #include "import/row_builder.h"
@@ -177,6 +178,7 @@ class Import : public RowsConsumer {
   Status Bind(const RowsHeader& header, Table* table, bool* fits);
   Status SetZones(const RowsHeader& header, Table* table);
   Status Begin(const RowsHeader& header, Table* table);
+  void LookForEqual(Table* table, const RowPosition& position);
   void Refuse(Table* table, RefusalReason reason, const RowPosition& position);
   void Note(const std::string& note);
 
@@ -191,7 +193,8 @@ class Import : public RowsConsumer {
   // What the last SQL input was read with: a definition's, for the text that belongs to it.
   std::string schema_database_;
   std::optional<std::string> schema_time_zone_;
-  std::map<std::string, TimeZone> zones_;  // that inputs named
+  std::map<std::string, TimeZone> zones_;      // that inputs named
+  std::unique_ptr<EqualTokens> equal_tokens_;  // made with the first that might be
   std::map<TableName, Table> tables_;
   std::vector<Table*> begun_;
   std::map<std::string, uint64_t> skipped_statements_;
@@ -608,7 +611,24 @@ Status Import::Row(const std::vector<Cell>& cells, const RowPosition& position) 
   ++so_far_.rows_taken;
   if (row_.revoked) ++table.report.rows_revoked;
   if (row_.expires_at_ms == kNever) ++table.report.rows_never;
+  if (!table.builder->loose_token().empty()) LookForEqual(&table, position);
   return sink_->Row(table.report.table, row_, position);
+}
+
+void Import::LookForEqual(Table* table, const RowPosition& position) {
+  if (equal_tokens_ == nullptr) equal_tokens_ = std::make_unique<EqualTokens>();
+  TableReport& report = table->report;
+  const auto input = static_cast<uint32_t>(report_->inputs.size() - 1);
+  const auto earlier =
+      equal_tokens_->Add(report.table.index, table->builder->loose_token(), row_.token.key,
+                         {input, static_cast<uint32_t>(position.row)});
+  report.loose_collation = table->builder->loose_collation();
+  report.equal_tokens_are_all = !equal_tokens_->is_full();
+  if (!earlier) return;
+  ++report.equal_tokens;
+  if (report.first_equal_tokens.size() == TableReport::EqualToken::kFirstMax) return;
+  report.first_equal_tokens.push_back({std::string(position.input), position.row,
+                                       report_->inputs[earlier->input].path, earlier->row});
 }
 
 void Import::Refuse(Table* table, RefusalReason reason, const RowPosition& position) {
@@ -654,6 +674,13 @@ void Import::Finish() {
       }
     }
     NoteTypes(*table);
+    if (!table->report.loose_collation.empty()) {
+      Note(table->report.table.name + ": its database compares tokens by " +
+           table->report.loose_collation +
+           ", without regard to case or to blanks at the end; tokend compares bytes, so clients "
+           "have "
+           "to present each token as it is stored");
+    }
     if (table->builder->all_look_hashed()) {
       Note("every token of " + table->report.table.name +
            " looks like a SHA-256 in hexadecimal digits: if they are digests, map the column with "

@@ -92,6 +92,19 @@ struct TableReport {
     uint64_t rows = 0;
   };
   std::vector<LeftOut> left_out;  // rows taken without a field whose value was of no use
+  // Rows taken whose token the table's own database takes for that of an earlier row, by the
+  // collation of its column: tokend tells them apart.
+  struct EqualToken {
+    static constexpr size_t kFirstMax = 5;
+    std::string input;
+    uint64_t row = 0;
+    std::string earlier_input;
+    uint64_t earlier_row = 0;
+  };
+  std::string loose_collation;  // empty: it compares bytes, or keeps digests
+  uint64_t equal_tokens = 0;
+  std::vector<EqualToken> first_equal_tokens;  // the first kFirstMax
+  bool equal_tokens_are_all = true;            // or those among the first tokens only
 };
 
 struct SkippedTable {

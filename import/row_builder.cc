@@ -95,6 +95,7 @@ Status RowBuilder::Bind(const Layout& layout) {
   bound_.clear();
   source_id_.clear();
   conditions_.clear();
+  loose_collation_.clear();
   wanted_.assign(layout.columns.size(), 0);
 
   auto find = [&](std::string_view column) -> std::optional<size_t> {
@@ -123,6 +124,10 @@ Status RowBuilder::Bind(const Layout& layout) {
     if (position) {
       if (IsKeyField(mapping.field)) token_position = position;
       bind(mapping, *position);
+      if (mapping.field == Field::kToken && layout.schema != nullptr) {
+        const ColumnSchema* const column = layout.schema->Find(mapping.column);
+        if (column != nullptr) loose_collation_ = column->loose_collation;
+      }
     } else if (!mapping.optional) {
       missing += (missing.empty() ? "" : ", ") + mapping.column;
     }
@@ -301,6 +306,7 @@ bool RowBuilder::Selects(const std::vector<Cell>& cells) const {
 std::optional<RefusalReason> RowBuilder::Build(const std::vector<Cell>& cells, ImportRow* row) {
   *row = ImportRow();
   expires_in_s_.reset();
+  loose_token_ = {};
   if (cells.size() != layout_.columns.size()) return RefusalReason::kColumnCount;
   for (const Bound& bound : bound_) {
     if (Refusal refusal = Apply(bound, cells[bound.position], row)) return refusal;
@@ -423,6 +429,7 @@ RowBuilder::Refusal RowBuilder::TakeToken(const Bound& bound, const Cell& cell, 
   ++tokens_;
   if (TokenKey key; ParseHexKey(text, kTokenKeyBytes, &key)) ++tokens_like_digests_;
   row->token.key = digester_.Digest(scheme_, text);
+  if (!loose_collation_.empty()) loose_token_ = text;
   return std::nullopt;
 }
 

@@ -61,6 +61,12 @@ class RowBuilder {
   // call. Else why it is refused.
   std::optional<RefusalReason> Build(const std::vector<Cell>& cells, ImportRow* row);
 
+  // The token of the row in hand where it stands in clear and its database compares it by more than
+  // its bytes; empty where not.
+  std::string_view loose_token() const { return loose_token_; }
+  // By what it does so; empty where it does not.
+  const std::string& loose_collation() const { return loose_collation_; }
+
   // Rows built without this field because its value was of no use.
   uint64_t left_out(Field field) const { return left_out_[static_cast<size_t>(field)]; }
   // Whether every token in clear so far looked like a SHA-256 in hexadecimal digits.
@@ -126,6 +132,9 @@ class RowBuilder {
   uint64_t tokens_ = 0;
   uint64_t tokens_like_digests_ = 0;
   std::map<std::string, uint64_t> types_;
+
+  std::string loose_collation_;
+  std::string_view loose_token_;
 
   // What the row in hand points to.
   std::string token_buffer_, owner_buffer_, name_buffer_, scopes_buffer_, source_id_buffer_;

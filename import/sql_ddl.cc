@@ -106,14 +106,30 @@ void ReadKeyColumns(SqlTokenizer* sql, std::vector<std::string>* names) {
   }
 }
 
-// What follows CHARSET or CHARACTER SET or COLLATE: [=] name.
-Charset ReadCharsetName(SqlTokenizer* sql) {
-  if (!sql->Next().Is('=')) sql->Unread();
-  const SqlToken& token = sql->Next();
-  if (token.IsIdentifier() || token.kind == SqlTokenKind::kString) return ParseCharset(token.text);
-  sql->Unread();
-  return Charset::kUnknown;
-}
+// What text is written and compared in: of a column, or of a table for its columns.
+struct TextRules {
+  Charset charset = Charset::kUnknown;
+  bool charset_is_named = false;  // it counts for more than what a collation implies
+  std::string collation;          // as named, or the character set whose default it is
+  bool collation_is_named = false;
+
+  // What follows CHARSET or CHARACTER SET or COLLATE: [=] name.
+  void Read(bool is_collation, SqlTokenizer* sql) {
+    if (!sql->Next().Is('=')) sql->Unread();
+    const SqlToken& token = sql->Next();
+    if (!token.IsIdentifier() && token.kind != SqlTokenKind::kString) {
+      sql->Unread();
+      return;
+    }
+    if (!is_collation || !charset_is_named) charset = ParseCharset(token.text);
+    if (is_collation || !collation_is_named) collation = ToLowerAscii(token.text);
+    (is_collation ? collation_is_named : charset_is_named) = true;
+  }
+  bool IsLoose() const {
+    return charset != Charset::kBinary && !collation.ends_with("_bin") &&
+           !collation.ends_with("_cs");
+  }
+};
 
 // The current token opens one entry of the list. Stops at the comma or parenthesis behind it.
 void ReadEntry(SqlTokenizer* sql, TableSchema* schema) {
@@ -125,7 +141,7 @@ void ReadEntry(SqlTokenizer* sql, TableSchema* schema) {
     }
   }
   ColumnSchema entry;
-  bool charset_named = false;
+  TextRules rules;
   if (column) {
     entry.name = sql->token().text;
     sql->Next();
@@ -136,7 +152,11 @@ void ReadEntry(SqlTokenizer* sql, TableSchema* schema) {
       entry.type = TypeOf(entry.type_name);
       // PERIOD is no reserved word, so a column may have the name without quotes.
       if (entry.type_name == "for" && EqualsIgnoreCase(entry.name, "PERIOD")) column = false;
-      if (entry.type_name == "json") entry.charset = Charset::kUtf8, charset_named = true;
+      if (entry.type_name == "json") {
+        rules.charset = Charset::kUtf8;
+        rules.charset_is_named = rules.collation_is_named = true;
+        rules.collation = "utf8mb4_bin";
+      }
     }
   } else {
     sql->Unread();
@@ -159,14 +179,10 @@ void ReadEntry(SqlTokenizer* sql, TableSchema* schema) {
     } else if (token.IsWord("KEY") && previous_primary) {
       primary = true;
     } else if (column && (token.IsWord("CHARSET") || token.IsWord("COLLATE"))) {
-      bool collate = token.IsWord("COLLATE");
-      Charset named = ReadCharsetName(sql);
-      if (!collate || !charset_named) entry.charset = named;
-      charset_named = true;
+      rules.Read(token.IsWord("COLLATE"), sql);
     } else if (column && (token.IsWord("CHARACTER") || token.IsWord("CHAR"))) {
       if (sql->Next().IsWord("SET")) {
-        entry.charset = ReadCharsetName(sql);
-        charset_named = true;
+        rules.Read(/*is_collation=*/false, sql);
       } else {
         sql->Unread();
       }
@@ -176,6 +192,11 @@ void ReadEntry(SqlTokenizer* sql, TableSchema* schema) {
     previous_primary = primary_word;
   }
   if (!column) return;
+  entry.charset = rules.charset;
+  // Else as the table has it.
+  if (entry.charset != Charset::kUnknown && entry.type == ColumnType::kText && rules.IsLoose()) {
+    entry.loose_collation = rules.collation;
+  }
   // Text in the character set `binary` is bytes.
   if (entry.type == ColumnType::kText && entry.charset == Charset::kBinary) {
     entry.type = ColumnType::kVarBinary;
@@ -225,27 +246,27 @@ bool ReadTableDefinition(SqlTokenizer* sql, TableSchema* schema) {
   } while (sql->token().Is(','));
   if (!sql->token().Is(')')) return false;
 
-  Charset charset = Charset::kUnknown;
-  bool charset_named = false;
+  TextRules rules;
   while (!sql->Next().IsEnd()) {
-    if (sql->token().IsWord("CHARSET")) {
-      charset = ReadCharsetName(sql);
-      charset_named = true;
+    if (sql->token().IsWord("CHARSET") || sql->token().IsWord("COLLATE")) {
+      rules.Read(sql->token().IsWord("COLLATE"), sql);
     } else if (sql->token().IsWord("CHARACTER")) {
-      if (!sql->Next().IsWord("SET")) {
+      if (sql->Next().IsWord("SET")) {
+        rules.Read(/*is_collation=*/false, sql);
+      } else {
         sql->Unread();
-        continue;
       }
-      charset = ReadCharsetName(sql);
-      charset_named = true;
-    } else if (sql->token().IsWord("COLLATE") && !charset_named) {
-      charset = ReadCharsetName(sql);
     } else if (sql->token().Is('(')) {
       SkipParenthesis(sql);  // partitions
     }
   }
+  if (rules.collation.empty()) rules.collation = "the default collation";
   for (ColumnSchema& column : schema->columns) {
-    if (column.charset == Charset::kUnknown) column.charset = charset;
+    if (column.charset != Charset::kUnknown) continue;
+    column.charset = rules.charset;
+    if (column.type == ColumnType::kText && rules.IsLoose()) {
+      column.loose_collation = rules.collation;
+    }
   }
   return sql->token().kind == SqlTokenKind::kDelimiter && !schema->columns.empty();
 }

@@ -29,6 +29,9 @@ struct ColumnSchema {
   ColumnType type = ColumnType::kUnknown;
   std::string type_name;  // as written, without arguments and in lower case: "datetime"
   Charset charset = Charset::kUnknown;  // of text
+  // Of text that is compared by more than its bytes: the collation's name, or that of the character
+  // set whose default it is; "the default collation" where none is named.
+  std::string loose_collation;
 };
 
 struct TableName {

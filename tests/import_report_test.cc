@@ -43,6 +43,10 @@ ImportReport FullReport() {
   refusal.first = {{"a.sql", 29, 78540}, {"a.sql", 58, 82398}, {"b.sql", 1, 7}};
   table.refusals.push_back(refusal);
   table.left_out.push_back({"name", 3});
+  table.loose_collation = "utf8mb4_general_ci";
+  table.equal_tokens = 7;
+  table.equal_tokens_are_all = false;
+  table.first_equal_tokens = {{"a.sql", 9, "a.sql", 5}, {"b.sql", 1, "a.sql", 5}};
   report.tables.push_back(table);
   report.skipped_tables.push_back({"portal", "users", 19, "not a known token table"});
   report.skipped_statements.push_back({"CREATE VIEW", 2});
@@ -68,6 +72,9 @@ TEST(ImportReport, ForPeople) {
       "58 "
       "(byte 82398), b.sql row 1 (byte 7)\n"
       "  taken without name: 3\n"
+      "  equal by utf8mb4_general_ci: 7 or more; first: a.sql row 5 and row 9, a.sql row 5 and "
+      "b.sql "
+      "row 1\n"
       "  server: 1,100 taken, 5 replaced, 50 unchanged, 0 refused\n"
       "skipped portal.users: 19 rows, not a known token table\n"
       "not executed: 2 CREATE VIEW\n"
@@ -91,6 +98,10 @@ TEST(ImportReport, ForPrograms) {
   EXPECT_EQ(table["refusals"][0]["rows"], 5);
   EXPECT_EQ(table["refusals"][0]["first"][2]["input"], "b.sql");
   EXPECT_EQ(table["left_out"]["name"], 3);
+  EXPECT_EQ(table["loose_collation"], "utf8mb4_general_ci");
+  EXPECT_EQ(table["equal_tokens"], 7);
+  EXPECT_EQ(table["equal_tokens_are_all"], false);
+  EXPECT_EQ(table["first_equal_tokens"][1]["earlier_row"], 5);
   EXPECT_EQ(table["server"]["taken"], 1100);
   EXPECT_EQ(json["skipped_tables"][0]["table"], "users");
   EXPECT_EQ(json["skipped_statements"]["CREATE VIEW"], 2);

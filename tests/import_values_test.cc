@@ -239,9 +239,51 @@ TEST(ExpiryTest, OfZeroMayMeanNever) {
   EXPECT_THAT(outcome.refusals(), ElementsAre("bad_time:1"));
 }
 
+TEST(TokenTest, ThatItsDatabaseTakesForAnotherIsListed) {
+  const auto import = [](const std::string& column, const std::string& options) {
+    return ImportMapped("CREATE TABLE t (id int, token " + column + ") " + options +
+                        ";INSERT INTO t (token) VALUES ('aB1'),('x'),('ab1'),('aB1'),('AB1  ');");
+  };
+  const struct {
+    std::string column, options, collation;
+  } loose[] = {
+      {"varchar(64)", "", "the default collation"},
+      {"text", "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4", "utf8mb4"},
+      {"varchar(64)", "DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_ai_ci", "utf8mb4_0900_ai_ci"},
+      {"varchar(64) COLLATE utf8mb4_unicode_ci", "COLLATE=utf8mb4_bin", "utf8mb4_unicode_ci"},
+      {"varchar(64) CHARACTER SET latin1", "COLLATE=utf8mb4_bin", "latin1"},
+  };
+  for (const auto& test : loose) {
+    SCOPED_TRACE(test.column + " " + test.options);
+    const Outcome outcome = import(test.column, test.options);
+    const TableReport& report = outcome.report.tables.at(0);
+    EXPECT_EQ(report.rows_taken, 5u);  // all of them are tokens
+    EXPECT_EQ(report.loose_collation, test.collation);
+    ASSERT_EQ(report.equal_tokens, 2u);
+    EXPECT_TRUE(report.equal_tokens_are_all);
+    EXPECT_EQ(report.first_equal_tokens[0].row, 3u);
+    EXPECT_EQ(report.first_equal_tokens[0].earlier_row, 1u);
+    EXPECT_EQ(report.first_equal_tokens[1].row, 5u);
+    EXPECT_EQ(report.first_equal_tokens[1].earlier_row, 1u);
+    EXPECT_THAT(outcome.report.notes, Contains(HasSubstr(test.collation)));
+  }
+  for (const auto& [column, options] : std::vector<std::pair<std::string, std::string>>{
+           {"varchar(64) COLLATE utf8mb4_bin", ""},
+           {"varchar(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", "COLLATE=utf8mb4_general_ci"},
+           {"varchar(64)", "DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin"},
+           {"varchar(64)", "COLLATE=latin1_general_cs"},
+           {"varbinary(64)", ""},
+           {"varchar(64) CHARACTER SET binary", ""}}) {
+    SCOPED_TRACE(column + " " + options);
+    const TableReport report = import(column, options).report.tables.at(0);
+    EXPECT_EQ(report.loose_collation, "");
+    EXPECT_EQ(report.equal_tokens, 0u);
+  }
+}
+
 TEST(ExpiryTest, IsInTheZoneThatHoldsForItsType) {
   const std::string table =
-      "CREATE TABLE t (token text, s timestamp NULL, d datetime);"
+      "CREATE TABLE t (token text COLLATE utf8mb4_bin, s timestamp NULL, d datetime);"
       "INSERT INTO t VALUES ('a','2031-01-01 02:30:00','2031-01-01 02:30:00');";
   constexpr uint64_t kUtc = 1925001000000;
   constexpr uint64_t kHour = 3600 * 1000;

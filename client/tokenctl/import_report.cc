@@ -53,6 +53,18 @@ std::string TableText(const TableReport& report,
   for (const TableReport::LeftOut& left_out : report.left_out) {
     text += fmt::format("  taken without {}: {}\n", left_out.field, WithCommas(left_out.rows));
   }
+  if (report.equal_tokens > 0) {
+    text +=
+        fmt::format("  equal by {}: {}{}; first:", Printable(report.loose_collation),
+                    WithCommas(report.equal_tokens), report.equal_tokens_are_all ? "" : " or more");
+    for (const TableReport::EqualToken& token : report.first_equal_tokens) {
+      if (&token != &report.first_equal_tokens.front()) text += ",";
+      text += fmt::format(" {} row {} and", Printable(token.earlier_input), token.earlier_row);
+      if (token.input != token.earlier_input) text += " " + Printable(token.input);
+      text += fmt::format(" row {}", token.row);
+    }
+    text += '\n';
+  }
   if (totals.has_value()) {
     text += fmt::format("  server: {} taken, {} replaced, {} unchanged, {} refused\n",
                         WithCommas(totals->taken), WithCommas(totals->replaced),
@@ -93,6 +105,13 @@ Json TableJson(const TableReport& report, const std::optional<client::ImportTota
                         {"first", std::move(first)}});
   }
   for (const TableReport::LeftOut& one : report.left_out) left_out[one.field] = one.rows;
+  Json equal = Json::array();
+  for (const TableReport::EqualToken& token : report.first_equal_tokens) {
+    equal.push_back({{"input", token.input},
+                     {"row", token.row},
+                     {"earlier_input", token.earlier_input},
+                     {"earlier_row", token.earlier_row}});
+  }
   Json server;
   if (totals.has_value()) {
     server = {{"taken", totals->taken},
@@ -100,22 +119,27 @@ Json TableJson(const TableReport& report, const std::optional<client::ImportTota
               {"unchanged", totals->unchanged},
               {"refused", totals->refused}};
   }
-  return {{"database", table.database},
-          {"table", table.name},
-          {"namespace", table.namespace_name},
-          {"scheme", DigestSchemeName(table.scheme)},
-          {"mapping", table.mapping},
-          {"fields", std::move(fields)},
-          {"ignored_columns", table.ignored_columns},
-          {"rows_read", report.rows_read},
-          {"rows_taken", report.rows_taken},
-          {"rows_refused", report.rows_refused},
-          {"rows_not_selected", report.rows_not_selected},
-          {"rows_revoked", report.rows_revoked},
-          {"rows_never", report.rows_never},
-          {"refusals", std::move(refusals)},
-          {"left_out", std::move(left_out)},
-          {"server", std::move(server)}};
+  return {
+      {"database", table.database},
+      {"table", table.name},
+      {"namespace", table.namespace_name},
+      {"scheme", DigestSchemeName(table.scheme)},
+      {"mapping", table.mapping},
+      {"fields", std::move(fields)},
+      {"ignored_columns", table.ignored_columns},
+      {"rows_read", report.rows_read},
+      {"rows_taken", report.rows_taken},
+      {"rows_refused", report.rows_refused},
+      {"rows_not_selected", report.rows_not_selected},
+      {"rows_revoked", report.rows_revoked},
+      {"rows_never", report.rows_never},
+      {"refusals", std::move(refusals)},
+      {"left_out", std::move(left_out)},
+      {"loose_collation", report.loose_collation.empty() ? Json() : Json(report.loose_collation)},
+      {"equal_tokens", report.equal_tokens},
+      {"equal_tokens_are_all", report.equal_tokens_are_all},
+      {"first_equal_tokens", std::move(equal)},
+      {"server", std::move(server)}};
 }
 
 Json InputJson(const InputReport& input) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <iterator>
 #include <stdexcept>
 
@@ -23,6 +24,9 @@ constexpr SchemeName kSchemeNames[] = {
     {DigestScheme::kSha256AfterBar, "sha256-after-bar"},
     {DigestScheme::kSha512, "sha512"},
     {DigestScheme::kHmacWcApi, "hmac-sha256-wc-api"},
+    {DigestScheme::kSha256WithSecret, "sha256-with-secret"},
+    {DigestScheme::kSha512WithSecret, "sha512-with-secret"},
+    {DigestScheme::kHmacSha512WithSecret, "hmac-sha512-with-secret"},
 };
 
 }  // namespace
@@ -51,7 +55,14 @@ std::string DigestSchemeNames() {
 }
 
 size_t DigestBytes(DigestScheme scheme) {
-  return scheme == DigestScheme::kSha512 ? size_t{64} : kTokenKeyBytes;
+  switch (scheme) {
+    case DigestScheme::kSha512:
+    case DigestScheme::kSha512WithSecret:
+    case DigestScheme::kHmacSha512WithSecret:
+      return 64;
+    default:
+      return kTokenKeyBytes;
+  }
 }
 
 std::string_view DigestedPart(DigestScheme scheme, std::string_view token) {
@@ -84,9 +95,10 @@ class OpenSslDigest {
     Check(EVP_DigestFinal_ex(context_, digest.data(), nullptr));
     return FirstOf(digest);
   }
-  TokenKey Of(std::string_view part) {
+  TokenKey Of(std::string_view part, std::string_view more = {}) {
     Begin();
     Add(part);
+    if (!more.empty()) Add(more);
     return Finish();
   }
 
@@ -110,6 +122,19 @@ class OpenSslDigest {
   EVP_MD_CTX* context_;
 };
 
+namespace {
+
+TokenKey Hmac(const EVP_MD* md, std::string_view key, std::string_view token) {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
+  const unsigned char* const done = HMAC(md, key.data(), static_cast<int>(key.size()),
+                                         reinterpret_cast<const unsigned char*>(token.data()),
+                                         token.size(), digest.data(), nullptr);
+  OpenSslDigest::Check(done != nullptr ? 1 : 0);
+  return OpenSslDigest::FirstOf(digest);
+}
+
+}  // namespace
+
 Digester::Digester() : sha256_(std::make_unique<OpenSslDigest>("SHA256")) {}
 Digester::~Digester() = default;
 
@@ -120,18 +145,26 @@ TokenKey Digester::Sha256(std::string_view part) {
   return key;
 }
 
-TokenKey Digester::DigestOther(DigestScheme scheme, std::string_view token) {
-  if (scheme == DigestScheme::kSha512) {
-    if (sha512_ == nullptr) sha512_ = std::make_unique<OpenSslDigest>("SHA512");
-    return sha512_->Of(token);
+OpenSslDigest& Digester::Sha512() {
+  if (sha512_ == nullptr) sha512_ = std::make_unique<OpenSslDigest>("SHA512");
+  return *sha512_;
+}
+
+TokenKey Digester::DigestOther(DigestScheme scheme, std::string_view token,
+                               std::string_view secret) {
+  assert(!TakesSecret(scheme) || !secret.empty());
+  switch (scheme) {
+    case DigestScheme::kSha512:
+      return Sha512().Of(token);
+    case DigestScheme::kSha256WithSecret:
+      return sha256_->Of(token, secret);
+    case DigestScheme::kSha512WithSecret:
+      return Sha512().Of(token, secret);
+    case DigestScheme::kHmacSha512WithSecret:
+      return Hmac(EVP_sha512(), secret, token);
+    default:
+      return Hmac(EVP_sha256(), "wc-api", token);
   }
-  constexpr std::string_view kWcApi = "wc-api";
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
-  const auto* const bytes = reinterpret_cast<const unsigned char*>(token.data());
-  const unsigned char* const done =
-      HMAC(EVP_sha256(), kWcApi.data(), kWcApi.size(), bytes, token.size(), digest.data(), nullptr);
-  OpenSslDigest::Check(done != nullptr ? 1 : 0);
-  return OpenSslDigest::FirstOf(digest);
 }
 
 void Digester::Sha256Pair(std::string_view part_a, std::string_view part_b, TokenKey* key_a,

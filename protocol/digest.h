@@ -17,6 +17,11 @@ enum class DigestScheme : uint8_t {
   kSha256AfterBar = 2,  // "sha256-after-bar": of what follows the first '|', else of the whole
   kSha512 = 3,          // "sha512": the first 32 bytes of the whole token's
   kHmacWcApi = 4,       // "hmac-sha256-wc-api": HMAC-SHA-256 with the key "wc-api", WooCommerce's
+  // With a secret of the application's that stands in no table:
+  kSha256WithSecret = 5,  // "sha256-with-secret": of the token and then the secret
+  kSha512WithSecret = 6,  // "sha512-with-secret": the first 32 bytes of the same in SHA-512
+  kHmacSha512WithSecret =
+      7,  // "hmac-sha512-with-secret": the first 32 bytes; the secret is the key
 };
 
 std::string_view DigestSchemeName(DigestScheme scheme);
@@ -25,6 +30,10 @@ std::optional<DigestScheme> ParseDigestScheme(std::string_view name);
 std::string DigestSchemeNames();
 // Whether keys are SHA-256 of DigestedPart().
 inline bool IsSha256(DigestScheme scheme) { return scheme <= DigestScheme::kSha256AfterBar; }
+// Whether a key is made of the token and a secret.
+inline bool TakesSecret(DigestScheme scheme) { return scheme >= DigestScheme::kSha256WithSecret; }
+// A longer secret is a mistake, such as the wrong file.
+inline constexpr size_t kSecretBytesMax = 4096;
 // What tables that were made elsewhere keep; the key is the first kTokenKeyBytes of it.
 size_t DigestBytes(DigestScheme scheme);
 
@@ -42,8 +51,10 @@ class Digester {
   Digester(const Digester&) = delete;
   Digester& operator=(const Digester&) = delete;
 
-  TokenKey Digest(DigestScheme scheme, std::string_view token) {
-    return IsSha256(scheme) ? Sha256(DigestedPart(scheme, token)) : DigestOther(scheme, token);
+  // `secret` is not empty where TakesSecret(scheme), and not looked at elsewhere.
+  TokenKey Digest(DigestScheme scheme, std::string_view token, std::string_view secret = {}) {
+    return IsSha256(scheme) ? Sha256(DigestedPart(scheme, token))
+                            : DigestOther(scheme, token, secret);
   }
   TokenKey Sha256(std::string_view part);
   // Two of them, in little more time than one where the processor has SHA instructions.
@@ -51,7 +62,8 @@ class Digester {
                   TokenKey* key_b);
 
  private:
-  TokenKey DigestOther(DigestScheme scheme, std::string_view token);
+  TokenKey DigestOther(DigestScheme scheme, std::string_view token, std::string_view secret);
+  OpenSslDigest& Sha512();
 
   std::unique_ptr<OpenSslDigest> sha256_;
   std::unique_ptr<OpenSslDigest> sha512_;  // once it is needed

@@ -251,6 +251,10 @@ std::string ConfigToToml(const Config& config) {
     out.append("\n[[namespace]]\nname = ");
     AppendTomlString(space.name, &out);
     fmt::format_to(std::back_inserter(out), "\nscheme = \"{}\"\n", DigestSchemeName(space.scheme));
+    if (space.secret_file.empty()) continue;
+    out.append("secret_file = ");
+    AppendTomlString(space.secret_file, &out);
+    out.push_back('\n');
   }
   return out;
 }

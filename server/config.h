@@ -22,6 +22,8 @@ namespace tokend {
 struct NamespaceConfig {
   std::string name;
   DigestScheme scheme = DigestScheme::kSha256;
+  std::string secret_file = {};  // empty = none; TakesSecret(scheme) if there is one
+  std::string secret = {};       // what it holds (secret_file.h); never printed
 };
 
 // The initial values are the defaults. What each means is in its row (config.cc).

@@ -21,6 +21,7 @@
 #include "protocol/msgpack.h"
 #include "protocol/params.h"
 #include "server/config.h"
+#include "server/secret_file.h"
 #include "tokend_version.h"
 
 namespace tokend {
@@ -72,17 +73,30 @@ Status ReadNamespaceTable(const std::string& path, const toml::node& node, Confi
       const std::optional<DigestScheme> scheme = ParseDigestScheme(text->get());
       if (!scheme) return At(path, value, "scheme: must be " + DigestSchemeNames());
       space.scheme = *scheme;
-    } else if (key == "name" || key == "scheme") {
+    } else if (key == "secret_file" && text != nullptr) {
+      if (text->get().empty()) return At(path, value, "secret_file: must not be empty");
+      if (text->get().find('\0') != std::string::npos) {
+        return At(path, value, "secret_file: must not hold a zero byte");
+      }
+      space.secret_file = text->get();
+    } else if (key == "name" || key == "scheme" || key == "secret_file") {
       return At(path, value, fmt::format("{}: must be a string", key.str()));
     } else {
       return At(
           path, value,
-          fmt::format("{}: no such key in [[namespace]], which has name and scheme", key.str()));
+          fmt::format("{}: no such key in [[namespace]], which has name, scheme and secret_file",
+                      key.str()));
     }
   }
   if (space.name.empty()) return At(path, node, "name: missing in [[namespace]]");
   if (Status status = CheckNamespaceName(space.name); !status.ok()) {
     return At(path, node, status.message());
+  }
+  if (!space.secret_file.empty() && !TakesSecret(space.scheme)) {
+    return At(path, node,
+              fmt::format("secret_file: the scheme {} takes no secret; it should not be there, or "
+                          "the scheme another one",
+                          DigestSchemeName(space.scheme)));
   }
   config->namespaces.push_back(std::move(space));
   return Status::Ok();
@@ -155,6 +169,12 @@ ConfigResult ReadConfig(const std::vector<std::string>& args,
       "(log_level) and in the environment (TOKEND_LOG_LEVEL); flags win over the environment, and "
       "that over the file. Defaults stand in brackets.",
       "tokend");
+  app.footer(
+      "In the file alone: [[namespace]], each with its name, how its tokens become keys (scheme "
+      "= " +
+      DigestSchemeNames() +
+      "; sha256 unless given), and for a scheme with a secret the path of the file that holds it "
+      "(secret_file).");
   app.set_version_flag("--version", "tokend " TOKEND_VERSION);
   std::string file;
   CLI::Option* file_option =
@@ -240,6 +260,12 @@ ConfigResult ReadConfig(const std::vector<std::string>& args,
   }
 
   if (Status status = CheckConfig(config); !status.ok()) return Refuse(status.message());
+  const bool serves = !repair && verify_dir.empty() && restore_dir.empty();
+  if (check_only || serves) {
+    if (Status status = ReadSecrets(&config, &result.warnings); !status.ok()) {
+      return Refuse(status.message());
+    }
+  }
   if (check_only) return Exit(0, ConfigToToml(config), "");
   result.backup_id = backup_id;
   if (repair) {

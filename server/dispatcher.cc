@@ -10,10 +10,17 @@ void NamespaceCache::Load(uint64_t version) {
   // Refresh().
   version_ = version;
   namespaces_ = store_.namespaces();
-  by_name_.clear();
-  for (const auto& [name, info] : *namespaces_) by_name_.emplace(name, &info);
-  const auto found = by_name_.find(kDefaultNamespace);
-  default_ = found == by_name_.end() ? nullptr : found->second;
+  with_keys_.clear();
+  without_keys_.clear();
+  std::unordered_map<std::string_view, std::string_view> secrets;
+  for (const NamespaceConfig& space : config_.namespaces) secrets[space.name] = space.secret;
+  for (const auto& [name, info] : *namespaces_) {
+    const auto secret = secrets.find(name);
+    const Space space{info, secret == secrets.end() ? std::string_view() : secret->second};
+    (space.has_keys() ? with_keys_ : without_keys_).emplace(name, space);
+  }
+  const auto found = with_keys_.find(kDefaultNamespace);
+  default_ = found == with_keys_.end() ? nullptr : &found->second;
 }
 
 Dispatcher::Dispatcher(Loop& loop, ServerContext& server)
@@ -21,15 +28,15 @@ Dispatcher::Dispatcher(Loop& loop, ServerContext& server)
       server_(server),
       validate_(FindMethod("validate")),
       validate_many_(FindMethod("validate_many")),
-      namespaces_(server.store),
+      namespaces_(server.store, server.config),
       reader_(server.store.table()) {}
 
 size_t Dispatcher::TryValidate(RpcConnection& connection, std::string_view bytes) {
   ValidateFrame& frame = frame_;
   const size_t size = ReadValidateFrame(bytes, &frame);
   if (size == 0) return TryValidateMany(connection, bytes);
-  const NamespaceInfo* space =
-      frame.has_namespace ? namespaces_.Find(frame.namespace_name) : namespaces_.Default();
+  const Space* space = frame.has_namespace ? namespaces_.FindWithKeys(frame.namespace_name)
+                                           : namespaces_.DefaultWithKeys();
   if (space == nullptr) return 0;
   ++taken_;
   batch_.Add(connection, {frame.msgid, false, validate_}, *space, frame.token);
@@ -40,8 +47,8 @@ size_t Dispatcher::TryValidateMany(RpcConnection& connection, std::string_view b
   ValidateManyFrame& frame = many_frame_;
   const size_t size = ReadValidateManyFrame(bytes, &frame);
   if (size == 0 || frame.tokens.size() > server_.limits.many_max) return 0;
-  const NamespaceInfo* space =
-      frame.has_namespace ? namespaces_.Find(frame.namespace_name) : namespaces_.Default();
+  const Space* space = frame.has_namespace ? namespaces_.FindWithKeys(frame.namespace_name)
+                                           : namespaces_.DefaultWithKeys();
   if (space == nullptr) return 0;
   loop_.counters().requests.Add();
   loop_.counters().methods[MethodIndex(*validate_many_)].Add();

@@ -17,6 +17,7 @@
 #include "protocol/rpc.h"
 #include "server/context.h"
 #include "server/methods.h"
+#include "server/space.h"
 #include "server/validate_batch.h"
 #include "server/validate_frame.h"
 #include "storage/store.h"
@@ -26,32 +27,42 @@ namespace tokend {
 class Loop;
 class RpcConnection;
 
-// The store's namespaces as this loop last saw them; asked for again only when they have changed.
+// The store's namespaces as this loop last saw them, with the secrets of the configuration; asked
+// for again only when they have changed.
 class NamespaceCache {
  public:
-  explicit NamespaceCache(Store& store) : store_(store) {}
+  NamespaceCache(Store& store, const Config& config) : store_(store), config_(config) {}
 
   void Refresh() {
     if (const uint64_t version = store_.namespaces_version(); version != version_) Load(version);
   }
-  // Null if there is none, which is never for long.
-  const NamespaceInfo* Default() const { return default_; }
-  // Null if there is none of that name.
-  const NamespaceInfo* Find(std::string_view name) const {
+  // Null if there is none, which is never for long; or if it has no keys, as below.
+  const Space* DefaultWithKeys() const { return default_; }
+  // Null if there is none of that name, or if it has no keys: who finds one need not ask.
+  const Space* FindWithKeys(std::string_view name) const {
     if (default_ != nullptr && name == kDefaultNamespace) return default_;
-    const auto found = by_name_.find(name);
-    return found == by_name_.end() ? nullptr : found->second;
+    const auto found = with_keys_.find(name);
+    return found == with_keys_.end() ? nullptr : &found->second;
+  }
+  // Null if there is none of that name.
+  const Space* Find(std::string_view name) const {
+    if (const Space* space = FindWithKeys(name)) return space;
+    const auto found = without_keys_.find(name);
+    return found == without_keys_.end() ? nullptr : &found->second;
   }
 
  private:
   void Load(uint64_t version);
 
+  // A look-up by view needs no string of its own.
+  using Spaces = std::unordered_map<std::string_view, Space>;
+
   Store& store_;
+  const Config& config_;
   uint64_t version_ = UINT64_MAX;
-  std::shared_ptr<const NamespaceMap> namespaces_;
-  // Views into *namespaces_: a look-up by view needs no string of its own.
-  std::unordered_map<std::string_view, const NamespaceInfo*> by_name_;
-  const NamespaceInfo* default_ = nullptr;
+  std::shared_ptr<const NamespaceMap> namespaces_;  // whose names the views are
+  Spaces with_keys_, without_keys_;
+  const Space* default_ = nullptr;
 };
 
 // This loop's TokenTable::Reader. Online from the first look-up after a sleep: libuv runs its I/O
@@ -102,8 +113,9 @@ class Dispatcher {
   TableReader& reader() { return reader_; }
   ValidateBatch& batch() { return batch_; }
   Digester& digester() { return digester_; }
-  TokenKey KeyOf(const TokenRef& token, DigestScheme scheme) {
-    return token.is_key ? token.key : digester_.Digest(scheme, token.token);
+  // Requires of a token that is no key: space.has_keys().
+  TokenKey KeyOf(const TokenRef& token, const Space& space) {
+    return token.is_key ? token.key : digester_.Digest(space.scheme, token.token, space.secret);
   }
   // Reused by the handler of validate_many, so that it allocates nothing in steady state.
   TokensParams& tokens_params() { return tokens_params_; }

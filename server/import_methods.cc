@@ -1,4 +1,5 @@
 // import_begin, import_rows, import_end.
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -30,12 +31,12 @@ void WriteTotals(const WriteRequest& request, msgpack_io::Writer& out) {
 }
 
 ImportedRow MakeRow(Call& call, const ImportRow& row, const std::string& namespace_name,
-                    DigestScheme scheme) {
+                    const Space& space) {
   ImportedRow imported;
-  imported.scheme = StatedScheme(row.token, scheme);
+  imported.scheme = StatedScheme(row.token, space.scheme);
   imported.has_updated_at = row.updated_at_ms.has_value();
   Record& record = imported.record;
-  record.key = call.dispatcher.KeyOf(row.token, scheme);
+  record.key = call.dispatcher.KeyOf(row.token, space);
   record.namespace_name = namespace_name;
   record.source_id = std::string(row.source_id);
   if (row.owner) record.owner = std::string(*row.owner);
@@ -91,14 +92,21 @@ void HandleImportRows(Call& call) {
                          "since: begin it again"));
     return;
   }
-  const DigestScheme scheme = SchemeOf(call, *namespace_name);
+  const Space space = SpaceOf(call, *namespace_name);
+  // None of them is taken then: to refuse a row is to say that it is wrong.
+  if (!space.has_keys() && std::any_of(params.rows.begin(), params.rows.end(), [](const auto& one) {
+        return one.status.ok() && !one.row.token.is_key;
+      })) {
+    call.connection.AnswerError(call.tag, MissingSecret(*namespace_name, space));
+    return;
+  }
   auto request = std::make_unique<WriteRequest>(call, &WriteTotals);
   auto& rows = request->Add<ImportRowsMutation>(*namespace_name);
   rows.import_id = std::string(params.import_id);
   rows.rows.reserve(params.rows.size());
   for (const ImportRowElement& element : params.rows) {
     if (element.status.ok()) {
-      rows.rows.push_back(MakeRow(call, element.row, *namespace_name, scheme));
+      rows.rows.push_back(MakeRow(call, element.row, *namespace_name, space));
     } else {
       ++rows.refused;
     }

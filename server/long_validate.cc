@@ -87,7 +87,7 @@ class LongValidates::Request {
     if (tokens_.left() > 0) return Status::Ok();
     std::string_view name;
     if (Status status = tokens_.ReadNamespace(&name); !status.ok()) return status;
-    const NamespaceInfo* space = dispatcher.namespaces().Find(name);
+    const Space* space = dispatcher.namespaces().Find(name);
     if (space == nullptr) return UnknownNamespace(name);
     space_ = *space;
     checked_ = true;
@@ -99,6 +99,7 @@ class LongValidates::Request {
   void LookUp(Loop& loop) {
     Dispatcher& dispatcher = loop.dispatcher();
     lookups_.clear();
+    unavailable_.clear();
     if (long_part_.empty()) {
       GatherLookups(dispatcher);
     } else {
@@ -109,6 +110,7 @@ class LongValidates::Request {
     }
     // Where the clock was set back since it began, some may be kUnavailable. So they are answered.
     dispatcher.reader().Find(lookups_, server_.clock.NowMs());
+    for (const size_t lookup : unavailable_) lookups_[lookup].verdict = Verdict::kUnavailable;
     for (const Lookup& lookup : lookups_) {
       loop.counters().verdicts[static_cast<size_t>(lookup.verdict)].Add();
       WriteVerdict(lookup, &writer_);
@@ -131,7 +133,12 @@ class LongValidates::Request {
           return;
         }
       }
-      AddLookup(dispatcher.KeyOf(token, space_.scheme));
+      if (token.is_key || space_.has_keys()) {
+        AddLookup(dispatcher.KeyOf(token, space_));
+      } else {
+        unavailable_.push_back(lookups_.size());
+        lookups_.emplace_back();
+      }
     }
   }
 
@@ -184,8 +191,9 @@ class LongValidates::Request {
   TokensCursor tokens_;
   uint32_t count_ = 0;
   bool checked_ = false;
-  NamespaceInfo space_;
-  std::vector<Lookup> lookups_;  // of the piece
+  Space space_;
+  std::vector<Lookup> lookups_;      // of the piece
+  std::vector<size_t> unavailable_;  // of them: tokens that cannot become keys
   // What of a token that is more than a piece is to be digested yet.
   std::string_view long_part_;
   std::optional<PartwiseSha256> long_digest_;

@@ -85,7 +85,7 @@ int main(int argc, char** argv) {
                                                                    ? tokend::LogFormat::kJson
                                                                    : tokend::LogFormat::kText);
   for (const std::string& warning : settings.warnings) {
-    log.Warning("setting_ignored", {{"what", warning}});
+    log.Warning("setting_suspect", {{"what", warning}});
   }
   tokend::RaiseOpenFileLimit(config, log);
 

@@ -151,7 +151,11 @@ void HandleGet(Call& call) {
   }
   std::optional<TokenKey> key;
   if (params.token) {
-    key = call.dispatcher.KeyOf(*params.token, SchemeOf(call, params.namespace_name));
+    const Status status = MakeKey(call, *params.token, params.namespace_name, &key.emplace());
+    if (!status.ok()) {
+      call.connection.AnswerError(call.tag, status);
+      return;
+    }
   }
   QueryJob::Submit(call, std::make_unique<GetJob>(call, params, key));
 }

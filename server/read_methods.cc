@@ -54,9 +54,14 @@ void HandleValidate(Call& call) {
     call.connection.AnswerError(call.tag, status);
     return;
   }
-  const NamespaceInfo* space = call.dispatcher.namespaces().Find(params.namespace_name);
+  const Space* space = call.dispatcher.namespaces().Find(params.namespace_name);
   if (space == nullptr) {
     call.connection.AnswerError(call.tag, UnknownNamespace(params.namespace_name));
+    return;
+  }
+  if (!params.token.is_key && !space->has_keys()) {
+    call.dispatcher.loop().counters().verdicts[static_cast<size_t>(Verdict::kUnavailable)].Add();
+    call.connection.AnswerError(call.tag, MissingSecret(params.namespace_name, *space));
     return;
   }
   call.dispatcher.batch().Add(call.connection, call.tag, *space, params.token);
@@ -75,7 +80,7 @@ void HandleValidateMany(Call& call) {
     call.connection.AnswerError(call.tag, status);
     return;
   }
-  const NamespaceInfo* space = call.dispatcher.namespaces().Find(params.namespace_name);
+  const Space* space = call.dispatcher.namespaces().Find(params.namespace_name);
   if (space == nullptr) {
     call.connection.AnswerError(call.tag, UnknownNamespace(params.namespace_name));
     return;
@@ -83,7 +88,11 @@ void HandleValidateMany(Call& call) {
   ValidateBatch& batch = call.dispatcher.batch();
   batch.AddMany(call.connection, call.tag, params.tokens.size());
   for (const TokenRef& token : params.tokens) {
-    batch.AddLookup(*space, token);
+    if (token.is_key || space->has_keys()) {
+      batch.AddLookup(*space, token);
+    } else {
+      batch.AddUnavailable();
+    }
   }
 }
 

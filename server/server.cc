@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <random>
+#include <set>
 #include <stdexcept>
 #include <thread>
 
@@ -120,6 +121,16 @@ Status Server::CreateNamespaces() {
     Status status =
         store_->SubmitAndWait({space.name, CreateNamespaceMutation{space.scheme}}, &outcome);
     if (!status.ok()) return status;
+  }
+  std::set<std::string_view> with_secret;
+  for (const NamespaceConfig& space : config_.namespaces) {
+    if (!space.secret.empty()) with_secret.insert(space.name);
+  }
+  const auto namespaces = store_->namespaces();
+  for (const auto& [name, info] : *namespaces) {
+    if (!TakesSecret(info.scheme) || with_secret.contains(name)) continue;
+    log_.Warning("secret_missing",
+                 {{"namespace", name}, {"scheme", DigestSchemeName(info.scheme)}});
   }
   return Status::Ok();
 }

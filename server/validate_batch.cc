@@ -155,7 +155,7 @@ void ValidateBatch::Digest(Digester& digester) {
   if (!rest.empty()) lookups_[rest[0].lookup].key = digester.Sha256(rest[0].part);
   undigested_.clear();
   for (const OtherUndigested& one : others_) {
-    lookups_[one.lookup].key = digester.Digest(one.scheme, one.token);
+    lookups_[one.lookup].key = digester.Digest(one.scheme, one.token, one.secret);
   }
   others_.clear();
 }
@@ -209,7 +209,7 @@ class ValidateBatch::Answerer {
     const bool unavailable = std::any_of(lookups.begin(), lookups.end(), [](const Lookup& lookup) {
       return lookup.verdict == Verdict::kUnavailable;
     });
-    if (unavailable && !request.tag.is_notification &&
+    if (unavailable && request.may_ask_disk && !request.tag.is_notification &&
         AskDisk(*connection_, request.tag, request.is_many, lookups)) {
       for (const Lookup& lookup : lookups) {
         if (lookup.verdict != Verdict::kUnavailable) Count(lookup.verdict);
@@ -258,6 +258,8 @@ class ValidateBatch::Answerer {
 void ValidateBatch::Run(Dispatcher& dispatcher) {
   Digest(dispatcher.digester());
   Find(dispatcher, lookups_);
+  for (const size_t lookup : unavailable_) lookups_[lookup].verdict = Verdict::kUnavailable;
+  unavailable_.clear();
   {
     Answerer answerer(dispatcher);
     std::span<const Lookup> rest = lookups_;

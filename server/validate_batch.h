@@ -14,6 +14,7 @@
 #include "protocol/params.h"
 #include "server/methods.h"
 #include "server/rpc_connection.h"
+#include "server/space.h"
 #include "server/stream.h"
 #include "storage/store.h"
 #include "storage/token_table.h"
@@ -24,16 +25,17 @@ class Dispatcher;
 
 class ValidateBatch {
  public:
-  void Add(RpcConnection& connection, const RequestTag& tag, const NamespaceInfo& space,
+  // Requires of a token that is no key: space.has_keys(), as AddLookup does.
+  void Add(RpcConnection& connection, const RequestTag& tag, const Space& space,
            const TokenRef& token) {
     AddRequest(connection, tag, 1, false);
     AddLookup(space, token);
   }
-  // A validate_many: `count` calls of AddLookup follow.
+  // A validate_many: `count` calls of AddLookup or AddUnavailable follow.
   void AddMany(RpcConnection& connection, const RequestTag& tag, size_t count) {
     AddRequest(connection, tag, count, true);
   }
-  void AddLookup(const NamespaceInfo& space, const TokenRef& token) {
+  void AddLookup(const Space& space, const TokenRef& token) {
     if (token.is_key) {
       Lookup& lookup = lookups_.emplace_back();
       lookup.namespace_id = space.id;
@@ -42,13 +44,20 @@ class ValidateBatch {
       AddLookup(space, token.token);
     }
   }
-  void AddLookup(const NamespaceInfo& space, std::string_view token) {
+  void AddLookup(const Space& space, std::string_view token) {
     lookups_.emplace_back().namespace_id = space.id;
     if (IsSha256(space.scheme)) [[likely]] {
       undigested_.push_back({DigestedPart(space.scheme, token), lookups_.size() - 1});
     } else {
-      others_.push_back({token, lookups_.size() - 1, space.scheme});
+      others_.push_back({token, lookups_.size() - 1, space.scheme, space.secret});
     }
+  }
+  // A token that cannot become a key. The disk is asked about none of its request, not even while
+  // the store is loading.
+  void AddUnavailable() {
+    unavailable_.push_back(lookups_.size());
+    lookups_.emplace_back();
+    requests_.back().may_ask_disk = false;
   }
 
   bool empty() const { return requests_.empty(); }
@@ -64,6 +73,7 @@ class ValidateBatch {
     RequestTag tag;
     size_t lookups;
     bool is_many;
+    bool may_ask_disk;
   };
 
   class Answerer;
@@ -76,18 +86,20 @@ class ValidateBatch {
     std::string_view token;
     size_t lookup;
     DigestScheme scheme;  // !IsSha256()
+    std::string_view secret;
   };
 
   void AddRequest(RpcConnection& connection, const RequestTag& tag, size_t lookups, bool is_many) {
     connection.ValidateGathered();
-    requests_.push_back({connection.ref(), tag, lookups, is_many});
+    requests_.push_back({connection.ref(), tag, lookups, is_many, true});
   }
   void Digest(Digester& digester);
 
   std::vector<Request> requests_;
   std::vector<Undigested> undigested_;
   std::vector<OtherUndigested> others_;
-  std::vector<Lookup> lookups_;  // those of each request in turn
+  std::vector<size_t> unavailable_;  // of lookups_
+  std::vector<Lookup> lookups_;      // those of each request in turn
 };
 
 }  // namespace tokend

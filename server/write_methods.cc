@@ -40,16 +40,16 @@ void FillInsert(const InsertParams& params, InsertMutation* insert) {
   insert->replace = params.replace;
 }
 
-void AddInsert(Call& call, const InsertParams& params, WriteRequest* request) {
-  const DigestScheme scheme = SchemeOf(call, params.namespace_name);
+// Adds nothing where the token can have no key.
+Status AddInsert(Call& call, const InsertParams& params, WriteRequest* request) {
+  TokenKey key;
+  Status status = MakeKey(call, params.token, params.namespace_name, &key);
+  if (!status.ok()) return status;
   InsertMutation& insert = request->Add<InsertMutation>(params.namespace_name);
-  insert.key = call.dispatcher.KeyOf(params.token, scheme);
-  insert.scheme = StatedScheme(params.token, scheme);
+  insert.key = key;
+  insert.scheme = StatedScheme(params.token, SpaceOf(call, params.namespace_name).scheme);
   FillInsert(params, &insert);
-}
-
-TokenKey KeyOf(Call& call, const TokenRef& token, std::string_view namespace_name) {
-  return call.dispatcher.KeyOf(token, SchemeOf(call, namespace_name));
+  return status;
 }
 
 // The id of the token that is in the way, where the error has one.
@@ -187,9 +187,17 @@ Status WriteRequest::FirstError() const {
   return Status::Ok();
 }
 
-DigestScheme SchemeOf(const Call& call, std::string_view namespace_name) {
-  const NamespaceInfo* space = call.dispatcher.namespaces().Find(namespace_name);
-  return space == nullptr ? DigestScheme::kSha256 : space->scheme;
+Space SpaceOf(const Call& call, std::string_view namespace_name) {
+  const Space* space = call.dispatcher.namespaces().Find(namespace_name);
+  return space == nullptr ? Space() : *space;
+}
+
+Status MakeKey(const Call& call, const TokenRef& token, std::string_view namespace_name,
+               TokenKey* key) {
+  const Space space = SpaceOf(call, namespace_name);
+  if (!token.is_key && !space.has_keys()) return MissingSecret(namespace_name, space);
+  *key = call.dispatcher.KeyOf(token, space);
+  return Status::Ok();
 }
 
 std::optional<DigestScheme> StatedScheme(const TokenRef& token, DigestScheme scheme) {
@@ -199,8 +207,7 @@ std::optional<DigestScheme> StatedScheme(const TokenRef& token, DigestScheme sch
 void HandleInsert(Call& call) {
   HandleWrite(call, &DecodeInsert, &WriteId,
               [&](const InsertParams& params, WriteRequest& request) {
-                AddInsert(call, params, &request);
-                return Status::Ok();
+                return AddInsert(call, params, &request);
               });
 }
 
@@ -215,8 +222,9 @@ void HandleInsertMany(Call& call) {
   request->elements_stand_alone = true;
   request->element_errors.reserve(elements.size());
   for (const InsertElement& element : elements) {
-    request->element_errors.push_back(element.status);
-    if (element.status.ok()) AddInsert(call, element.insert, request.get());
+    Status error = element.status;
+    if (error.ok()) error = AddInsert(call, element.insert, request.get());
+    request->element_errors.push_back(std::move(error));
   }
   if (request->mutations.empty()) {
     request->AnswerOn(call.dispatcher.loop(), &call.connection);
@@ -233,17 +241,15 @@ void HandleIssue(Call& call) {
                 InsertParams insert = params;
                 insert.token.token = request.issued_token;
                 insert.replace = false;
-                AddInsert(call, insert, &request);
-                return status;
+                return AddInsert(call, insert, &request);
               });
 }
 
 void HandleRevoke(Call& call) {
   HandleWrite(call, &DecodeToken, &WriteWasLive,
               [&](const TokenParams& params, WriteRequest& request) {
-                request.Add<RevokeMutation>(params.namespace_name).key =
-                    KeyOf(call, params.token, params.namespace_name);
-                return Status::Ok();
+                return MakeKey(call, params.token, params.namespace_name,
+                               &request.Add<RevokeMutation>(params.namespace_name).key);
               });
 }
 
@@ -267,9 +273,8 @@ void HandleExtend(Call& call) {
   HandleWrite(call, &DecodeExtend, &WriteWasLive,
               [&](const ExtendParams& params, WriteRequest& request) {
                 auto& extend = request.Add<ExtendMutation>(params.namespace_name);
-                extend.key = KeyOf(call, params.token, params.namespace_name);
                 extend.expires_at_ms = params.expires_at_ms;
-                return Status::Ok();
+                return MakeKey(call, params.token, params.namespace_name, &extend.key);
               });
 }
 
@@ -294,8 +299,10 @@ void HandleRotate(Call& call) {
                 TokenRef fresh;
                 fresh.token = request.issued_token;
                 auto& rotate = request.Add<RotateMutation>(params.namespace_name);
-                rotate.old_key = KeyOf(call, params.token, params.namespace_name);
-                rotate.new_key = KeyOf(call, fresh, params.namespace_name);
+                status = MakeKey(call, params.token, params.namespace_name, &rotate.old_key);
+                if (!status.ok()) return status;
+                status = MakeKey(call, fresh, params.namespace_name, &rotate.new_key);
+                if (!status.ok()) return status;
                 rotate.overlap_ms = params.overlap_ms;
                 if (params.expires_at_ms || params.ttl_ms) {
                   rotate.expiry = Expiry(params.expires_at_ms, params.ttl_ms);

@@ -10,6 +10,7 @@
 #include "server/completion.h"
 #include "server/context.h"
 #include "server/pending_request.h"
+#include "server/space.h"
 #include "storage/store.h"
 
 namespace tokend {
@@ -60,9 +61,13 @@ class WriteRequest : public Submission, public Completion {
   EncodeResult encode_;
 };
 
-// The scheme by which tokens of a namespace become keys: SHA-256 for one that does not exist, since
-// that is what the first insert into it makes it.
-DigestScheme SchemeOf(const Call& call, std::string_view namespace_name);
+// How tokens of a namespace become keys: by SHA-256 in one that does not exist, since that is what
+// the first insert into it makes it.
+Space SpaceOf(const Call& call, std::string_view namespace_name);
+
+// The key of a token, or why it cannot have one.
+Status MakeKey(const Call& call, const TokenRef& token, std::string_view namespace_name,
+               TokenKey* key);
 
 // The scheme as a Mutation states it: none where the token was given as its key.
 std::optional<DigestScheme> StatedScheme(const TokenRef& token, DigestScheme scheme);

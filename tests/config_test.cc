@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
+#include <map>
 #include <set>
 
 #include "tests/support/temp_dir.h"
@@ -43,6 +45,17 @@ class ConfigTest : public ::testing::Test {
     EXPECT_EQ(result.exit_code, 2);
     EXPECT_THAT(result.out, IsEmpty());
     return result.err;
+  }
+  // A file that its owner alone may read.
+  std::string Secret(const std::string& bytes) {
+    const std::string path = dir_.path() + "/secret";
+    std::ofstream(path, std::ios::binary) << bytes;
+    std::filesystem::permissions(
+        path, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+    return path;
+  }
+  static std::string NamespaceWithSecret(const std::string& scheme, const std::string& path) {
+    return "[[namespace]]\nname = 'a'\nscheme = '" + scheme + "'\nsecret_file = \"" + path + "\"";
   }
   std::string WrongFile(const std::string& text) { return Wrong({"--config", File(text)}); }
 
@@ -204,9 +217,8 @@ TEST_F(ConfigTest, WrongNamespacesAreNamed) {
   EXPECT_THAT(WrongFile("namespace = ['a']"), HasSubstr("must be written as [[namespace]]"));
   EXPECT_THAT(WrongFile("[[namespace]]\nscheme = 'sha256'"), HasSubstr("name: missing"));
   EXPECT_THAT(WrongFile("[[namespace]]\nname = 5"), HasSubstr(":2: name: must be a string"));
-  EXPECT_THAT(
-      WrongFile("[[namespace]]\nname = 'a'\nscheme = 'md5'"),
-      HasSubstr(":3: scheme: must be sha256, sha256-after-bar, sha512 or hmac-sha256-wc-api"));
+  EXPECT_THAT(WrongFile("[[namespace]]\nname = 'a'\nscheme = 'md5'"),
+              HasSubstr(":3: scheme: must be " + DigestSchemeNames()));
   EXPECT_THAT(WrongFile("[[namespace]]\nname = 'a'\ndigest = 'sha256'"),
               HasSubstr(":3: digest: no such key"));
   EXPECT_THAT(WrongFile("[[namespace]]\nname = \"a\\tb\""), HasSubstr("namespace"));
@@ -214,6 +226,81 @@ TEST_F(ConfigTest, WrongNamespacesAreNamed) {
               HasSubstr("namespace"));
   EXPECT_THAT(WrongFile("[[namespace]]\nname = 'a'\n[[namespace]]\nname = 'a'"),
               HasSubstr("\"a\" is there twice"));
+}
+
+TEST_F(ConfigTest, ANamespacesSecretIsInAFileOfItsOwn) {
+  const std::string path = Secret("s3cr3t\n");
+  const std::string file = NamespaceWithSecret("sha512-with-secret", path);
+  const ConfigResult result = Read({"--config", File(file)});
+  ASSERT_EQ(result.next, ConfigResult::Next::kServe) << result.err;
+  EXPECT_EQ(result.config.namespaces[0].secret, "s3cr3t");
+  EXPECT_THAT(result.warnings, IsEmpty());
+  // What is shown has its path, and not the secret.
+  const ConfigResult shown = Read({"--config", File(file), "--check-config"});
+  EXPECT_THAT(shown.out,
+              AllOf(HasSubstr("secret_file = \"" + path + "\"\n"), Not(HasSubstr("s3cr3t"))));
+  EXPECT_EQ(Read({"--config", File(shown.out), "--check-config"}).out, shown.out);
+
+  // One newline at its end is not part of it; all else is.
+  for (const auto& [bytes, secret] :
+       std::map<std::string, std::string>{{"s", "s"},
+                                          {"s\n\n", "s\n"},
+                                          {" s\r\n", " s\r"},
+                                          {std::string("\0\n", 2), std::string("\0", 1)}}) {
+    Secret(bytes);
+    EXPECT_EQ(Right({"--config", File(file)}).namespaces[0].secret, secret);
+  }
+  Secret(std::string(kSecretBytesMax, 's') + "\n");
+  EXPECT_EQ(Right({"--config", File(file)}).namespaces[0].secret.size(), kSecretBytesMax);
+}
+
+TEST_F(ConfigTest, WrongSecretsAreNamedAndNeverShown) {
+  const auto wrong = [&](const std::string& bytes) {
+    return WrongFile(NamespaceWithSecret("sha512-with-secret", Secret(bytes)));
+  };
+  EXPECT_EQ(wrong(""),
+            "tokend: secret_file of namespace \"a\": " + dir_.path() + "/secret: is empty\n");
+  EXPECT_THAT(wrong("\n"), HasSubstr("is empty"));
+  const std::string too_long = wrong(std::string(kSecretBytesMax + 1, 's'));
+  EXPECT_THAT(too_long, AllOf(HasSubstr("has more than 4096 bytes"), Not(HasSubstr("ssss"))));
+  EXPECT_THAT(wrong(std::string(kSecretBytesMax, 's') + "\n\n"), HasSubstr("has more than"));
+  const auto wrong_path = [&](const std::string& path) {
+    return WrongFile(NamespaceWithSecret("sha512-with-secret", path));
+  };
+  EXPECT_THAT(wrong_path("/nowhere"),
+              HasSubstr("/nowhere: cannot be read: No such file or directory"));
+  EXPECT_THAT(wrong_path(dir_.path()), HasSubstr("must be a regular file"));
+  EXPECT_THAT(Wrong({"--check-config", "--config",
+                     File(NamespaceWithSecret("sha512-with-secret", "/nowhere"))}),
+              HasSubstr("/nowhere"));
+  EXPECT_THAT(wrong_path(""), HasSubstr(":4: secret_file: must not be empty"));
+  EXPECT_THAT(wrong_path("a\\u0000"), HasSubstr(":4: secret_file: must not hold a zero byte"));
+  EXPECT_THAT(WrongFile("[[namespace]]\nname = 'a'\nsecret_file = 5"),
+              HasSubstr(":3: secret_file: must be a string"));
+  for (const char* scheme : {"sha256", "sha256-after-bar", "sha512", "hmac-sha256-wc-api"}) {
+    EXPECT_THAT(WrongFile(NamespaceWithSecret(scheme, Secret("s3cr3t"))),
+                HasSubstr(std::string("secret_file: the scheme ") + scheme + " takes no secret"));
+  }
+}
+
+TEST_F(ConfigTest, ASecretThatOthersMayReadIsToldOf) {
+  const std::string file = File(NamespaceWithSecret("sha256-with-secret", Secret("s3cr3t")));
+  for (const auto others :
+       {std::filesystem::perms::group_read, std::filesystem::perms::others_read}) {
+    std::filesystem::permissions(dir_.path() + "/secret",
+                                 std::filesystem::perms::owner_read | others);
+    EXPECT_THAT(Read({"--config", file}).warnings,
+                ::testing::ElementsAre(AllOf(HasSubstr("may be read by others than its owner"),
+                                             HasSubstr("/secret"), Not(HasSubstr("s3cr3t")))));
+  }
+}
+
+// A server that cannot be started for the want of it can still be repaired.
+TEST_F(ConfigTest, SecretsAreReadToServe) {
+  const std::string file = File(NamespaceWithSecret("sha256-with-secret", "/nowhere"));
+  EXPECT_EQ(Read({"--config", file, "--repair"}).next, ConfigResult::Next::kRepair);
+  EXPECT_EQ(Read({"--config", file, "--verify-backup", "b"}).next,
+            ConfigResult::Next::kVerifyBackup);
 }
 
 TEST_F(ConfigTest, AddressesOffLoopbackAreRefused) {

@@ -72,27 +72,55 @@ TEST(DigesterTest, TakesTokensOfEveryLength) {
   }
 }
 
+std::string HexOf(const TokenKey& key) {
+  std::string text;
+  for (const uint8_t byte : key.bytes) {
+    text += "0123456789abcdef"[byte >> 4];
+    text += "0123456789abcdef"[byte & 15];
+  }
+  return text;
+}
+
 // As Python's hashlib and hmac have them.
 TEST(DigesterTest, HasOtherSchemesOfOldTables) {
-  const auto hex = [](const TokenKey& key) {
-    std::string text;
-    for (const uint8_t byte : key.bytes) {
-      text += "0123456789abcdef"[byte >> 4];
-      text += "0123456789abcdef"[byte & 15];
-    }
-    return text;
-  };
   Digester digester;
   for (int i = 0; i < 2; ++i) {
-    EXPECT_EQ(hex(digester.Digest(DigestScheme::kSha512, "abc")),
+    EXPECT_EQ(HexOf(digester.Digest(DigestScheme::kSha512, "abc")),
               "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a");
-    EXPECT_EQ(hex(digester.Digest(DigestScheme::kHmacWcApi, "ck_abc")),
+    EXPECT_EQ(HexOf(digester.Digest(DigestScheme::kHmacWcApi, "ck_abc")),
               "a1293b40607a40315d2a34caaeba579dc8ee260246a128fa07a30b1fa497de50");
     EXPECT_EQ(digester.Digest(DigestScheme::kSha256, "abc"), Sha256("abc"));
   }
   EXPECT_EQ(DigestBytes(DigestScheme::kSha256), 32u);
   EXPECT_EQ(DigestBytes(DigestScheme::kSha512), 64u);
   EXPECT_EQ(DigestBytes(DigestScheme::kHmacWcApi), 32u);
+}
+
+// As Python has them, each cut to 64 digits:
+//   hashlib.sha256(token + secret).hexdigest(), hashlib.sha512(token + secret).hexdigest(),
+//   hmac.new(secret, token, hashlib.sha512).hexdigest()
+TEST(DigesterTest, HasSchemesWithASecret) {
+  Digester digester;
+  const std::string long_secret(200,
+                                'k');  // more than a block of SHA-512, which HMAC digests first
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(HexOf(digester.Digest(DigestScheme::kSha256WithSecret, "abc", "s3cr3t")),
+              "c6b8d9630db1af77448a64f8b467163e10d246f49ecbb82f7ddb9719265ce916");
+    EXPECT_EQ(HexOf(digester.Digest(DigestScheme::kSha512WithSecret, "abc", "s3cr3t")),
+              "d4d5151bea608b21e416371df273f4f66b2cc4e63595ce279fc8b466144d780c");
+    EXPECT_EQ(HexOf(digester.Digest(DigestScheme::kHmacSha512WithSecret, "abc", "s3cr3t")),
+              "4542f901fe3f584d12bbbb94338b899c127a6d137e1bf39755aa95db2272fc7f");
+    EXPECT_EQ(HexOf(digester.Digest(DigestScheme::kHmacSha512WithSecret, "abc", long_secret)),
+              "600057e6cba9ce3e078c0ae32f0ba3a786002d1da4853945c899aa7678f932f0");
+    EXPECT_EQ(
+        HexOf(digester.Digest(DigestScheme::kSha512WithSecret, std::string(300, 'x'), long_secret)),
+        "113ca201d985c80d061dea510615afea2718d21d1e671caddfc8db935cd040dd");
+    // The same digest serves other schemes in between.
+    EXPECT_EQ(digester.Digest(DigestScheme::kSha256, "abc", "s3cr3t"), Sha256("abc"));
+  }
+  EXPECT_EQ(DigestBytes(DigestScheme::kSha256WithSecret), 32u);
+  EXPECT_EQ(DigestBytes(DigestScheme::kSha512WithSecret), 64u);
+  EXPECT_EQ(DigestBytes(DigestScheme::kHmacSha512WithSecret), 64u);
 }
 
 TEST(PartwiseSha256Test, IsThatOfAllParts) {
@@ -123,7 +151,20 @@ TEST(DigestSchemeTest, NumbersAndNamesNeverChange) {
   EXPECT_EQ(DigestSchemeName(DigestScheme::kHmacWcApi), "hmac-sha256-wc-api");
   EXPECT_EQ(ParseDigestScheme("sha512"), DigestScheme::kSha512);
   EXPECT_EQ(ParseDigestScheme("hmac-sha256-wc-api"), DigestScheme::kHmacWcApi);
-  EXPECT_EQ(DigestSchemeNames(), "sha256, sha256-after-bar, sha512 or hmac-sha256-wc-api");
+  EXPECT_EQ(static_cast<int>(DigestScheme::kSha256WithSecret), 5);
+  EXPECT_EQ(static_cast<int>(DigestScheme::kSha512WithSecret), 6);
+  EXPECT_EQ(static_cast<int>(DigestScheme::kHmacSha512WithSecret), 7);
+  EXPECT_EQ(DigestSchemeName(DigestScheme::kSha256WithSecret), "sha256-with-secret");
+  EXPECT_EQ(DigestSchemeName(DigestScheme::kSha512WithSecret), "sha512-with-secret");
+  EXPECT_EQ(DigestSchemeName(DigestScheme::kHmacSha512WithSecret), "hmac-sha512-with-secret");
+  EXPECT_EQ(DigestSchemeNames(),
+            "sha256, sha256-after-bar, sha512, hmac-sha256-wc-api, sha256-with-secret, "
+            "sha512-with-secret or hmac-sha512-with-secret");
+  for (uint8_t number = 1; number <= 7; ++number) {
+    const auto scheme = static_cast<DigestScheme>(number);
+    EXPECT_EQ(ParseDigestScheme(DigestSchemeName(scheme)), scheme);
+    EXPECT_EQ(TakesSecret(scheme), number >= 5);
+  }
   EXPECT_EQ(ParseDigestScheme("sha256"), DigestScheme::kSha256);
   EXPECT_EQ(ParseDigestScheme("sha256-after-bar"), DigestScheme::kSha256AfterBar);
   for (const char* name : {"", "SHA256", "sha-256", "sha256 ", "sha-512", "unknown"}) {

@@ -154,9 +154,11 @@ Kind CursorKind() {
 }
 
 Kind SchemeKind() {
-  return {"must be sha256, sha256-after-bar, sha512 or hmac-sha256-wc-api",
-          {Str("sha256"), Str("sha256-after-bar")},
-          {Str(""), Str("md5"), Str("SHA256"), Bin("sha256"), Int(1), Bool(true)}};
+  return {
+      "must be sha256, sha256-after-bar, sha512, hmac-sha256-wc-api, sha256-with-secret, "
+      "sha512-with-secret or hmac-sha512-with-secret",
+      {Str("sha256"), Str("sha256-after-bar")},
+      {Str(""), Str("md5"), Str("SHA256"), Bin("sha256"), Int(1), Bool(true)}};
 }
 
 Kind PositionKind() {

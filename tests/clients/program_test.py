@@ -137,7 +137,7 @@ class Life(unittest.TestCase):
 
     def test_a_name_in_the_environment_that_is_no_setting_is_warned_of(self):
         with Server(PROGRAM, environment={"TOKEND_THREAD": "4"}) as server:
-            self.assertIn("warning setting_ignored", server.log())
+            self.assertIn("warning setting_suspect", server.log())
             self.assertIn("TOKEND_THREAD ", server.log())
             self.assertEqual(server.stop(), 0)
 

@@ -1,0 +1,65 @@
+#include "server/secret_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "protocol/digest.h"
+#include "server/uv_handle.h"
+
+namespace tokend {
+namespace {
+
+Status Wrong(const std::string& what) { return Status(ErrorCode::kBadParams, what); }
+
+}  // namespace
+
+Status ReadSecretFile(const std::string& path, std::string* secret, bool* others_may_read) {
+  // A pipe that nobody writes to would hold the start up for ever.
+  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  struct stat info;
+  if (fd.get() < 0 || fstat(fd.get(), &info) != 0) {
+    return Wrong(fmt::format("cannot be read: {}", std::strerror(errno)));
+  }
+  if (!S_ISREG(info.st_mode)) return Wrong("must be a regular file");
+  *others_may_read = (info.st_mode & (S_IRGRP | S_IROTH)) != 0;
+  // One byte more for the newline, and one to see that there is more.
+  secret->resize(kSecretBytesMax + 2);
+  size_t size = 0;
+  while (size < secret->size()) {
+    const ssize_t got = read(fd.get(), secret->data() + size, secret->size() - size);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return Wrong(fmt::format("cannot be read: {}", std::strerror(errno)));
+    if (got == 0) break;
+    size += static_cast<size_t>(got);
+  }
+  secret->resize(size);
+  if (secret->ends_with('\n')) secret->pop_back();
+  if (secret->empty()) return Wrong("is empty");
+  if (secret->size() > kSecretBytesMax) {
+    return Wrong(fmt::format("has more than {} bytes", kSecretBytesMax));
+  }
+  return Status::Ok();
+}
+
+Status ReadSecrets(Config* config, std::vector<std::string>* warnings) {
+  for (NamespaceConfig& space : config->namespaces) {
+    if (space.secret_file.empty()) continue;
+    const std::string which =
+        fmt::format("secret_file of namespace {}: {}", QuoteName(space.name), space.secret_file);
+    bool others_may_read = false;
+    const Status status = ReadSecretFile(space.secret_file, &space.secret, &others_may_read);
+    if (!status.ok()) return Wrong(fmt::format("{}: {}", which, status.message()));
+    if (others_may_read) {
+      warnings->push_back(
+          fmt::format("{} may be read by others than its owner; chmod 600 it", which));
+    }
+  }
+  return Status::Ok();
+}
+
+}  // namespace tokend

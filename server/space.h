@@ -1,0 +1,23 @@
+// A namespace as a loop makes keys and looks tokens up in it.
+#pragma once
+
+#include <string_view>
+
+#include "protocol/digest.h"
+#include "protocol/error.h"
+#include "protocol/params.h"
+#include "storage/store.h"
+
+namespace tokend {
+
+struct Space : NamespaceInfo {
+  std::string_view secret;  // of the configuration, which outlives the loops; empty = none
+
+  // Whether tokens can become keys.
+  bool has_keys() const { return !TakesSecret(scheme) || !secret.empty(); }
+};
+
+// The error of a token in a namespace that has no keys: nobody can say whether it is good.
+Status MissingSecret(std::string_view namespace_name, const Space& space);
+
+}  // namespace tokend

@@ -146,6 +146,7 @@ class Import : public RowsConsumer {
     bool picked = false;                // by the options; else recognised
     bool picked_in_full = false;        // with its database
     bool begun = false;                 // the sink knows it
+    const Preset* preset = nullptr;     // that `builder` is of; null: --columns
     std::vector<Candidate> candidates;  // one of them once `builder` is there
     std::unique_ptr<RowBuilder> builder;
     // What the builder is bound to.
@@ -170,6 +171,7 @@ class Import : public RowsConsumer {
   void CompareRows(const std::map<TableName, uint64_t>& told);
   Status CheckFound() const;
   void NoteTypes(const Table& table);
+  void NoteSecret(const Table& table);
   void Finish();
 
   Table& Find(const TableName& name);
@@ -463,8 +465,9 @@ Status Import::Choose(const RowBuilder::Layout& layout, Table* table) const {
     info.mapping = preset != nullptr ? "preset " + std::string(preset->name) : "--columns";
     info.scheme =
         preset != nullptr ? preset->scheme : options_.scheme.value_or(DigestScheme::kSha256);
-    auto builder =
-        std::make_unique<RowBuilder>(candidate.mapping, info.scheme, options_.zero_dates, lifetime);
+    auto builder = std::make_unique<RowBuilder>(candidate.mapping,
+                                                RowBuilder::Scheme{info.scheme, options_.secret},
+                                                options_.zero_dates, lifetime);
     if (Status bind = builder->Bind(layout); !bind.ok()) {
       if (first.ok()) first = bind;
       continue;
@@ -483,6 +486,7 @@ Status Import::Choose(const RowBuilder::Layout& layout, Table* table) const {
                  " expire is in the application's configuration: say it as --lifetime");
     }
     table->builder = std::move(builder);
+    table->preset = preset;
     return Status::Ok();
   }
   if (table->candidates.front().preset == nullptr || table->picked) return first;
@@ -588,6 +592,7 @@ Status Import::Begin(const RowsHeader& header, Table* table) {
     Note(std::string(header.input) +
          " names no time zone: TIMESTAMP is read as UTC; if that is wrong, say --time-zone");
   }
+  if (TakesSecret(info.scheme)) NoteSecret(*table);
   begun_.push_back(table);
   table->begun = true;
   return sink_->BeginTable(info);
@@ -725,6 +730,19 @@ void Import::NoteTypes(const Table& table) {
        "=" + types.begin()->first);
 }
 
+// The rows are no good to anyone who presents tokens before the server has it.
+void Import::NoteSecret(const Table& table) {
+  const TableInfo& info = table.report.table;
+  std::string where = "the secret";
+  if (table.preset != nullptr) where += ", which is " + std::string(table.preset->secret);
+  Note(info.name +
+       ": its tokens are unavailable until the server's configuration has [[namespace]] "
+       "name = " +
+       QuoteName(info.namespace_name) + ", scheme = \"" +
+       std::string(DigestSchemeName(info.scheme)) + "\", secret_file = the path of a file with " +
+       where);
+}
+
 // Whether the input held what the options ask for.
 Status Import::CheckFound() const {
   std::string seen;
@@ -749,6 +767,21 @@ Status Import::CheckFound() const {
   if (taken) return Status::Ok();
   return Bad("no known token table is in the input; " + there +
              ". Name one with --table, and its columns with --columns");
+}
+
+// Tokens in clear of such a scheme cannot become keys without it, and nothing else needs it.
+Status CheckSecret(const ImportOptions& options, const TableMapping& mapping) {
+  const bool needed =
+      options.scheme && TakesSecret(*options.scheme) && mapping.Find(Field::kToken) != nullptr;
+  if (needed && options.secret.empty()) {
+    return Bad("secret: tokens in clear become keys of " +
+               std::string(DigestSchemeName(*options.scheme)) +
+               " with it: name a file that holds it with --secret-file");
+  }
+  if (!needed && !options.secret.empty()) {
+    return Bad("secret: should come with token= in --columns and a --scheme that takes one");
+  }
+  return Status::Ok();
 }
 
 }  // namespace
@@ -776,7 +809,11 @@ Status CheckImportOptions(const ImportOptions& options) {
       return Bad("columns: should come with exactly one --table that they are of");
     }
     TableMapping mapping;
-    return ParseMapping(options.columns, &mapping);
+    if (Status parsed = ParseMapping(options.columns, &mapping); !parsed.ok()) return parsed;
+    return CheckSecret(options, mapping);
+  }
+  if (!options.secret.empty()) {
+    return Bad("secret: should come with --columns; tables of presets have digests already");
   }
   if (options.scheme) return Bad("scheme: should come with --columns; presets have their own");
   if (!options.preset.empty()) {

@@ -95,6 +95,70 @@ constexpr Preset kPresets[] = {
      .scheme = DigestScheme::kHmacWcApi,
      .stored = "HMAC-SHA-256 with the key wc-api, in hexadecimal digits; what is presented is the "
                "consumer key, and its secret is not looked at: check that yourself"},
+    // nextcloud/server: lib/private/Authentication/Token/PublicKeyTokenProvider.php hashToken,
+    // getToken and invalidateOldTokens, PublicKeyToken.php, lib/public/Authentication/Token/
+    // IToken.php. Rows of another version are not looked up there; a token of type 2 wipes its
+    // device. Sessions are deleted once they are idle, app passwords are not: so each has a preset
+    // of its own.
+    {.name = "nextcloud",
+     .table = "authtoken",
+     .prefixed = true,
+     .columns = "key_hex=token,owner=uid,name=name,expires_at=expires:epoch_s0,"
+                "last_used_at=last_activity:epoch_s,revoked=password_invalid?,source_id=id?",
+     .where = "version=2;type=1",
+     .scheme = DigestScheme::kSha512WithSecret,
+     .secret = "'secret' of config/config.php",
+     .stored = "SHA-512 of token and secret, in hexadecimal digits; app passwords only, see "
+               "nextcloud-sessions"},
+    {.name = "nextcloud-sessions",
+     .table = "authtoken",
+     .prefixed = true,
+     .columns = "key_hex=token,owner=uid,name=name,last_used_at=last_activity:epoch_s,"
+                "revoked=password_invalid?,source_id=id?",
+     .where = "version=2;type=0",
+     .scheme = DigestScheme::kSha512WithSecret,
+     .secret = "'secret' of config/config.php",
+     .stored = "SHA-512 of token and secret, in hexadecimal digits; session_lifetime is to be said "
+               "as --lifetime",
+     .lifetime_from = Field::kLastUsedAt,
+     .by_name_only = true},
+    // grafana/grafana: pkg/services/auth/authimpl/auth_token.go hashToken and LookupToken,
+    // pkg/services/sqlstore/migrations/user_auth_token_mig.go. A token is made anew every ten
+    // minutes or so (rotated_at); the one before it is in prev_auth_token, and not taken.
+    {.name = "grafana",
+     .table = "user_auth_token",
+     .columns = "key_hex=auth_token,owner=user_id,created_at=created_at:epoch_s,"
+                "last_used_at=rotated_at:epoch_s,revoked_at=revoked_at?,source_id=id?",
+     .scheme = DigestScheme::kSha256WithSecret,
+     .secret = "'secret_key' of [security] in grafana.ini",
+     .stored = "SHA-256 of token and secret, in hexadecimal digits; presented as the cookie "
+               "grafana_session; login_maximum_inactive_lifetime_duration is to be said as "
+               "--lifetime",
+     .lifetime_from = Field::kLastUsedAt},
+    // matomo-org/matomo: plugins/UsersManager/Model.php hashTokenAuth and
+    // getTokenByTokenAuthIfNotExpired, core/Db/Schema/Mysql.php. Times are UTC.
+    {.name = "matomo",
+     .table = "user_token_auth",
+     .prefixed = true,
+     .columns = "key_hex=password,owner=login,name=description,expires_at=date_expired,"
+                "created_at=date_created,last_used_at=last_used,source_id=idusertokenauth?",
+     .where = "hash_algo=sha512",
+     .scheme = DigestScheme::kSha512WithSecret,
+     .secret = "'salt' of [General] in config/config.ini.php",
+     .stored = "SHA-512 of token and salt, in hexadecimal digits; presented as token_auth; "
+               "secure_only is not looked at"},
+    // strapi/strapi: packages/core/admin/server/src/services/api-token.ts hash,
+    // content-types/api-token.ts. A token of kind admin has the rights of its user.
+    {.name = "strapi",
+     .table = "strapi_api_tokens",
+     .columns = "key_hex=access_key,name=name,scopes=type,type=kind?,expires_at=expires_at?,"
+                "created_at=created_at?,updated_at=updated_at?,last_used_at=last_used_at?,"
+                "source_id=id?",
+     .scheme = DigestScheme::kHmacSha512WithSecret,
+     .secret = "API_TOKEN_SALT in its environment, or apiToken.salt in config/admin.js",
+     .stored =
+         "HMAC-SHA-512 with the salt as the key, in hexadecimal digits; permissions of custom "
+         "tokens are in another table"},
     // jazzband/django-oauth-toolkit: models.py TokenChecksumField; token_checksum since 3.0.0.
     {.name = "django-oauth-toolkit",
      .table = "oauth2_provider_accesstoken",

@@ -21,6 +21,7 @@ struct Preset {
   std::string_view columns;
   std::string_view where;  // conditions, ";" between
   DigestScheme scheme = DigestScheme::kSha256;
+  std::string_view secret;  // where the application has it, if TakesSecret(scheme)
   // How the table has the token, and what there is to know of it: for people.
   std::string_view stored;
   // Its tokens cannot be looked up: why, and what to do instead.

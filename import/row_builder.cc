@@ -84,9 +84,13 @@ RefusalReason TimeRefusal(TimeResult result) {
 
 }  // namespace
 
-RowBuilder::RowBuilder(TableMapping mapping, DigestScheme scheme, ZeroDates zero_dates,
+RowBuilder::RowBuilder(TableMapping mapping, const Scheme& scheme, ZeroDates zero_dates,
                        const std::optional<Lifetime>& lifetime)
-    : mapping_(std::move(mapping)), scheme_(scheme), zero_dates_(zero_dates), lifetime_(lifetime) {
+    : mapping_(std::move(mapping)),
+      scheme_(scheme.scheme),
+      secret_(scheme.secret),
+      zero_dates_(zero_dates),
+      lifetime_(lifetime) {
   primary_key_mapping_.field = Field::kSourceId;
 }
 
@@ -428,7 +432,7 @@ RowBuilder::Refusal RowBuilder::TakeToken(const Bound& bound, const Cell& cell, 
   if (IsPasswordHash(text)) return RefusalReason::kPasswordHash;
   ++tokens_;
   if (TokenKey key; ParseHexKey(text, kTokenKeyBytes, &key)) ++tokens_like_digests_;
-  row->token.key = digester_.Digest(scheme_, text);
+  row->token.key = digester_.Digest(scheme_, text, secret_);
   if (!loose_collation_.empty()) loose_token_ = text;
   return std::nullopt;
 }

@@ -37,7 +37,14 @@ class RowBuilder {
     Field from = Field::kCreatedAt;  // or kLastUsedAt
   };
 
-  RowBuilder(TableMapping mapping, DigestScheme scheme, ZeroDates zero_dates,
+  // How tokens become keys. The secret is there where tokens in clear need it, and outlives the
+  // builder.
+  struct Scheme {
+    DigestScheme scheme = DigestScheme::kSha256;
+    std::string_view secret;
+  };
+
+  RowBuilder(TableMapping mapping, const Scheme& scheme, ZeroDates zero_dates,
              const std::optional<Lifetime>& lifetime);
 
   Status Bind(const Layout& layout);
@@ -116,6 +123,7 @@ class RowBuilder {
 
   const TableMapping mapping_;
   const DigestScheme scheme_;
+  const std::string_view secret_;
   const ZeroDates zero_dates_;
   const std::optional<Lifetime> lifetime_;
   const TimeZone* timestamp_zone_ = nullptr;

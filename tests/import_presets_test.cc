@@ -310,6 +310,198 @@ TEST(PresetTest, Mattermost) {
             k2030Ms);
 }
 
+// Digests with a secret: those below are what Python makes of the tokens, as said with each, with
+//   secret = b"s3cr3t"
+// What the server makes of a presented token must be the same.
+std::string KeyWithSecret(DigestScheme scheme, std::string_view token) {
+  Digester digester;
+  return Hex(digester.Digest(scheme, token, "s3cr3t").view());
+}
+
+TEST(PresetTest, Nextcloud) {
+  // hashlib.sha512(b"abcde-abcde-abcde-abcde-abcde" + secret).hexdigest()
+  const std::string app_password =
+      "280c2b2d22b44183083e8abe36c60b8e4c1b4ff32c19ec857a829358d2a85b08"
+      "9804ad6ba37c91d92f13299dcb0f211a7250a31e239e2af7eca793c5e47f826b";
+  // hashlib.sha512(b"0123456789abcdefghijklmnop" + secret).hexdigest()
+  const std::string session =
+      "24510f21e92ccb74ec461ac6c073777cb146df9f301f9cbea9fb06a120b5f2d2"
+      "ee12506fa7452a0fd85a36630404ef1267cc5e25bf729469127371f923bc9328";
+  const std::string other(128, '1');
+  const std::string sql =
+      "CREATE TABLE `oc_authtoken` (`id` bigint(20) unsigned NOT NULL AUTO_INCREMENT,"
+      "`uid` varchar(64) NOT NULL DEFAULT '', `login_name` varchar(255) NOT NULL DEFAULT '',"
+      "`password` longtext DEFAULT NULL, `name` longtext NOT NULL DEFAULT '',"
+      "`token` varchar(200) NOT NULL DEFAULT '', `type` smallint(5) unsigned DEFAULT 0,"
+      "`remember` smallint(5) unsigned DEFAULT 0, `last_activity` int(10) unsigned DEFAULT 0,"
+      "`last_check` int(10) unsigned DEFAULT 0, `scope` longtext DEFAULT NULL,"
+      "`expires` int(10) unsigned DEFAULT NULL, `private_key` longtext DEFAULT NULL,"
+      "`public_key` longtext DEFAULT NULL, `version` smallint(5) unsigned NOT NULL DEFAULT 1,"
+      "`password_invalid` tinyint(1) DEFAULT 0, `password_hash` varchar(255) DEFAULT NULL,"
+      "PRIMARY KEY (`id`), UNIQUE KEY `authtoken_token_index` (`token`));"
+      "INSERT INTO `oc_authtoken` VALUES "
+      "(7,'alice','alice@example.org','pw','phone','" +
+      app_password +
+      "',1,0,1893456000,0,'{\"filesystem\":true}',NULL,'k','k',2,0,NULL),"
+      "(8,'bob','bob',NULL,'oauth','" +
+      std::string(128, '2') +
+      "',1,0,0,0,NULL,1893456000,'k','k',2,0,NULL),"
+      "(9,'bob','bob',NULL,'never','" +
+      std::string(128, '3') +
+      "',1,0,0,0,NULL,0,'k','k',2,1,NULL),"
+      "(10,'alice','alice',NULL,'Firefox','" +
+      session + "',0,1,1893456000,0,NULL,NULL,'k','k',2,0,NULL),(11,'alice','alice',NULL,'lost','" +
+      other + "',2,0,0,0,NULL,NULL,'k','k',2,0,NULL),(12,'alice','alice',NULL,'old','" + other +
+      "',1,0,0,0,NULL,NULL,NULL,NULL,1,0,NULL);";
+  const std::string table = "oc_authtoken";
+  Outcome outcome = ImportText(sql, {});
+  ASSERT_TRUE(outcome.status.ok()) << outcome.status.message();
+  EXPECT_EQ(outcome.table(table).table.scheme, DigestScheme::kSha512WithSecret);
+  EXPECT_EQ(outcome.table(table).rows_not_selected, 3u);
+  ASSERT_EQ(outcome.rows(table).size(), 3u);
+  const GotRow& row = outcome.rows(table)[0];
+  EXPECT_EQ(row.key,
+            KeyWithSecret(DigestScheme::kSha512WithSecret, "abcde-abcde-abcde-abcde-abcde"));
+  EXPECT_THAT(row.owner, Optional("alice"s));
+  EXPECT_THAT(row.name, Optional("phone"s));
+  EXPECT_THAT(row.last_used_at_ms, Optional(k2030Ms));
+  EXPECT_EQ(row.expires_at_ms, kNever);
+  EXPECT_EQ(row.source_id, "7");
+  EXPECT_EQ(outcome.rows(table)[1].expires_at_ms, k2030Ms);
+  EXPECT_EQ(outcome.rows(table)[2].expires_at_ms, kNever);
+  EXPECT_FALSE(outcome.rows(table)[1].revoked);
+  EXPECT_TRUE(outcome.rows(table)[2].revoked);
+  EXPECT_THAT(
+      outcome.report.notes,
+      Contains("oc_authtoken: its tokens are unavailable until the server's configuration "
+               "has [[namespace]] name = \"oc_authtoken\", scheme = \"sha512-with-secret\", "
+               "secret_file = the path of a file with the secret, which is 'secret' of "
+               "config/config.php"));
+
+  ImportOptions options;
+  options.tables = {table};
+  options.preset = "nextcloud-sessions";
+  EXPECT_THAT(ImportText(sql, options).status.message(), HasSubstr("say it as --lifetime"));
+  options.lifetime_ms = 86'400'000;
+  outcome = ImportText(sql, options);
+  ASSERT_EQ(outcome.rows(table).size(), 1u) << outcome.status.message();
+  EXPECT_EQ(outcome.rows(table)[0].key,
+            KeyWithSecret(DigestScheme::kSha512WithSecret, "0123456789abcdefghijklmnop"));
+  EXPECT_EQ(outcome.rows(table)[0].expires_at_ms, k2030Ms + 86'400'000);
+}
+
+TEST(PresetTest, Grafana) {
+  // hashlib.sha256(b"0123456789abcdef0123456789abcdef" + secret).hexdigest()
+  const std::string digest = "3ef4cc4a362d4a52fc15e665818bdd2620d0bf604c106d99ea581b45b350ee81";
+  const std::string sql =
+      "CREATE TABLE `user_auth_token` (`id` bigint NOT NULL AUTO_INCREMENT,"
+      "`user_id` bigint NOT NULL, `auth_token` varchar(100) NOT NULL,"
+      "`prev_auth_token` varchar(100) NOT NULL, `user_agent` varchar(255) NOT NULL,"
+      "`client_ip` varchar(255) NOT NULL, `auth_token_seen` tinyint(1) NOT NULL, `seen_at` int,"
+      "`rotated_at` int NOT NULL, `created_at` int NOT NULL, `updated_at` int NOT NULL,"
+      "`revoked_at` int, PRIMARY KEY (`id`));"
+      "INSERT INTO `user_auth_token` VALUES (1,2,'" +
+      digest + "','" + kHexA +
+      "','curl','::1',1,1893456000,1893456000,1893450000,1893450000,0),(2,2,'" + kHexB + "','" +
+      kHexB + "','curl','::1',1,1893456000,1893456000,1893450000,1893450000,1893456001);";
+  EXPECT_THAT(ImportText(sql, {}).status.message(), HasSubstr("say it as --lifetime"));
+  ImportOptions options;
+  options.lifetime_ms = 7 * 86'400'000;
+  Outcome outcome = ImportText(sql, options);
+  ASSERT_EQ(outcome.rows("user_auth_token").size(), 2u) << outcome.status.message();
+  const GotRow& row = outcome.rows("user_auth_token")[0];
+  EXPECT_EQ(outcome.table("user_auth_token").table.scheme, DigestScheme::kSha256WithSecret);
+  EXPECT_EQ(row.key,
+            KeyWithSecret(DigestScheme::kSha256WithSecret, "0123456789abcdef0123456789abcdef"));
+  EXPECT_THAT(row.owner, Optional("2"s));
+  EXPECT_EQ(row.expires_at_ms, k2030Ms + 7 * 86'400'000);
+  EXPECT_THAT(row.created_at_ms, Optional(1893450000000u));
+  EXPECT_FALSE(row.revoked);  // at 0
+  EXPECT_TRUE(outcome.rows("user_auth_token")[1].revoked);
+}
+
+TEST(PresetTest, Matomo) {
+  // hashlib.sha512(b"0123456789abcdef0123456789abcdef" + secret).hexdigest()
+  const std::string digest =
+      "8b3f0f8a0fdb56970a6475ca52fdf589cd6404909f8babacf6952a13340b4125"
+      "813174cacb57df40b33c5bb9a4159534cd339a91fc0644163f90bbb0baef5a3b";
+  Outcome outcome = ImportText(
+      "CREATE TABLE `matomo_user_token_auth` (`idusertokenauth` bigint(20) unsigned NOT NULL "
+      "AUTO_INCREMENT, `login` varchar(100) NOT NULL, `description` varchar(100) NOT NULL,"
+      "`password` varchar(191) NOT NULL, `hash_algo` varchar(30) NOT NULL,"
+      "`system_token` tinyint(1) NOT NULL DEFAULT 0, `last_used` datetime DEFAULT NULL,"
+      "`date_created` datetime NOT NULL, `date_expired` datetime DEFAULT NULL,"
+      "`secure_only` tinyint(2) unsigned NOT NULL DEFAULT 0, PRIMARY KEY (`idusertokenauth`),"
+      "UNIQUE KEY `uniq_password` (`password`));"
+      "INSERT INTO `matomo_user_token_auth` VALUES (3,'alice','reports','" +
+          digest +
+          "','sha512',0,'2029-06-01 00:00:00','2029-01-01 00:00:00','2030-01-01 00:00:00',1),"
+          "(4,'bob','app','" +
+          std::string(128, '1') +
+          "','sha512',0,NULL,'2029-01-01 00:00:00',NULL,0),(5,'bob','app','" +
+          std::string(128, '2') + "','sha3',0,NULL,'2029-01-01 00:00:00',NULL,0);",
+      {});
+  const std::string table = "matomo_user_token_auth";
+  ASSERT_EQ(outcome.rows(table).size(), 2u) << outcome.status.message();
+  EXPECT_EQ(outcome.table(table).rows_not_selected, 1u);
+  EXPECT_EQ(outcome.table(table).table.scheme, DigestScheme::kSha512WithSecret);
+  const GotRow& row = outcome.rows(table)[0];
+  EXPECT_EQ(row.key,
+            KeyWithSecret(DigestScheme::kSha512WithSecret, "0123456789abcdef0123456789abcdef"));
+  EXPECT_THAT(row.owner, Optional("alice"s));
+  EXPECT_THAT(row.name, Optional("reports"s));
+  EXPECT_EQ(row.expires_at_ms, k2030Ms);
+  EXPECT_EQ(row.source_id, "3");
+  EXPECT_EQ(outcome.rows(table)[1].expires_at_ms, kNever);
+}
+
+TEST(PresetTest, Strapi) {
+  // hmac.new(secret, b"0a1b2c3d", hashlib.sha512).hexdigest()
+  const std::string digest =
+      "bf15d3e8370ef92533ce4beb65997b3454a34f52007958946b5f16ba68866707"
+      "cda8d56784863b1957b173e0a005e3052c6ade5e01ee0a11ff7e9f12c50fd1c5";
+  Outcome outcome = ImportText(
+      "CREATE TABLE `strapi_api_tokens` (`id` int unsigned NOT NULL AUTO_INCREMENT,"
+      "`document_id` varchar(255), `name` varchar(255), `description` varchar(255),"
+      "`type` varchar(255), `access_key` varchar(255), `encrypted_key` longtext,"
+      "`last_used_at` datetime(6), `expires_at` datetime(6), `lifespan` bigint,"
+      "`created_at` datetime(6), `updated_at` datetime(6), `published_at` datetime(6),"
+      "`created_by_id` int unsigned, `updated_by_id` int unsigned, `locale` varchar(255),"
+      "PRIMARY KEY (`id`));"
+      "INSERT INTO `strapi_api_tokens` VALUES (5,'d','site','','read-only','" +
+          digest +
+          "',NULL,'2029-06-01 00:00:00.000000','2030-01-01 00:00:00.000000',2592000000,"
+          "'2029-01-01 00:00:00.000000','2029-01-01 00:00:00.000000',NULL,1,1,NULL);",
+      {});
+  ASSERT_EQ(outcome.rows("strapi_api_tokens").size(), 1u) << outcome.status.message();
+  EXPECT_EQ(outcome.table("strapi_api_tokens").table.scheme, DigestScheme::kHmacSha512WithSecret);
+  const GotRow& row = outcome.rows("strapi_api_tokens")[0];
+  EXPECT_EQ(row.key, KeyWithSecret(DigestScheme::kHmacSha512WithSecret, "0a1b2c3d"));
+  EXPECT_THAT(row.scopes, ElementsAre("read-only"));
+  EXPECT_THAT(row.name, Optional("site"s));
+  EXPECT_EQ(row.expires_at_ms, k2030Ms);
+  EXPECT_EQ(row.source_id, "5");
+
+  // Of release 4.0.
+  EXPECT_EQ(ImportText("CREATE TABLE strapi_api_tokens (id int, name text, type text, access_key "
+                       "text);INSERT INTO strapi_api_tokens VALUES (1,'a','custom','" +
+                           digest + "');",
+                       {})
+                .keys("strapi_api_tokens"),
+            std::vector<std::string>{row.key});
+}
+
+// What the report tells to configure must be there to be told, and no preset may need the secret.
+TEST(PresetTest, ThoseWithASecretSayWhereItIs) {
+  for (const Preset& preset : Presets()) {
+    SCOPED_TRACE(preset.name);
+    EXPECT_EQ(TakesSecret(preset.scheme), !preset.secret.empty());
+    if (TakesSecret(preset.scheme)) {
+      EXPECT_EQ(MappingOf(preset).Find(Field::kToken), nullptr);
+    }
+  }
+}
+
 TEST(PresetTest, SaltedHashesAreRefused) {
   EXPECT_THAT(ImportText("CREATE TABLE `access_token` (`id` bigint, `uid` bigint, `name` text,"
                          "`token_hash` varchar(255), `token_salt` varchar(255));"

@@ -86,6 +86,22 @@ TEST(TokenTest, FollowsTheScheme) {
   EXPECT_EQ(outcome.table().table.scheme, DigestScheme::kSha256AfterBar);
 }
 
+TEST(TokenTest, FollowsASchemeWithItsSecret) {
+  ImportOptions options;
+  options.tables = {"t"};
+  options.columns = "token=token";
+  options.scheme = DigestScheme::kHmacSha512WithSecret;
+  options.secret = "s3cr3t";
+  Outcome outcome = ImportText("INSERT INTO t (token) VALUES ('abc');", options);
+  // hmac.new(b"s3cr3t", b"abc", hashlib.sha512).hexdigest()[:64] in Python.
+  EXPECT_THAT(outcome.keys(),
+              ElementsAre("4542f901fe3f584d12bbbb94338b899c127a6d137e1bf39755aa95db2272fc7f"));
+  EXPECT_THAT(outcome.report.notes,
+              Contains("t: its tokens are unavailable until the server's configuration has "
+                       "[[namespace]] name = \"t\", scheme = \"hmac-sha512-with-secret\", "
+                       "secret_file = the path of a file with the secret"));
+}
+
 TEST(TokenTest, ThatLooksLikeADigestIsRemarkedUpon) {
   auto notes = [](const std::string& values) {
     return ImportMapped("INSERT INTO t (token) VALUES " + values + ";").report.notes;

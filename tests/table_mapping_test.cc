@@ -91,7 +91,7 @@ TEST(PresetsTest, AreMappings) {
   const std::set<std::string_view> immortal = {"drf-authtoken", "magento-integration",
                                                "woocommerce"};
   // Whose older releases have none.
-  const std::set<std::string_view> optional = {"laravel-sanctum", "mattermost"};
+  const std::set<std::string_view> optional = {"laravel-sanctum", "mattermost", "strapi"};
   std::set<std::string_view> names;
   for (const Preset& preset : Presets()) {
     SCOPED_TRACE(preset.name);

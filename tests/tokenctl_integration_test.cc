@@ -62,8 +62,8 @@ class TokenctlIntegration : public ::testing::Test {
     std::filesystem::remove_all(dir_);
   }
 
-  void StartServer() {
-    server_.emplace(TOKEND_PROGRAM, dir_ + "/data", dir_ + "/log");
+  void StartServer(const std::vector<std::string>& more_args = {}) {
+    server_.emplace(TOKEND_PROGRAM, dir_ + "/data", dir_ + "/log", more_args);
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
     while (true) {
       Ran stats = Run({"stats", "--json"});
@@ -453,6 +453,56 @@ TEST_F(TokenctlIntegration, ImportsWithColumnsOfAnUnknownTable) {
   EXPECT_EQ(verdict["owner"], "7");
   EXPECT_EQ(verdict["expires_at"], 1924972200000);  // 2030-12-31T18:30:00Z
   EXPECT_EQ(Run({"validate", "tok-2", "-n", "sessions"}).out, "revoked\n");
+}
+
+// A table whose digests are made with a secret: before the server's configuration has it, and then.
+TEST_F(TokenctlIntegration, ImportsATableWhoseDigestsHaveASecret) {
+  // hashlib.sha512(b"abc" + b"s3cr3t").hexdigest() in Python.
+  const std::string digest =
+      "d4d5151bea608b21e416371df273f4f66b2cc4e63595ce279fc8b466144d780c"
+      "1da289041229e016726c3e6f7cf310a70b9de7b6f66224733426908bf7225711";
+  std::ofstream(dir_ + "/data.sql")
+      << "CREATE TABLE `matomo_user_token_auth` (`idusertokenauth` bigint PRIMARY KEY, `login` "
+         "text,"
+         "`description` text, `password` text, `hash_algo` text, `last_used` datetime,"
+         "`date_created` datetime, `date_expired` datetime);\n"
+         "INSERT INTO `matomo_user_token_auth` VALUES (1,'alice','d','"
+      << digest << "','sha512',NULL,'2020-01-01 00:00:00',NULL);\n";
+  Ran import = Run({"import", dir_ + "/data.sql", "-n", "reports"});
+  ASSERT_EQ(import.code, 0) << import.err;
+  EXPECT_THAT(
+      import.out,
+      HasSubstr("note: matomo_user_token_auth: its tokens are unavailable until the server's "
+                "configuration has [[namespace]] name = \"reports\", scheme = "
+                "\"sha512-with-secret\", secret_file = the path of a file with the secret, "
+                "which is 'salt' of [General] in config/config.ini.php\n"));
+  Ran unavailable = Run({"validate", "abc", "-n", "reports"});
+  EXPECT_EQ(unavailable.code, 5) << unavailable.out << unavailable.err;
+  EXPECT_EQ(Run({"validate", "--key", digest.substr(0, 64), "-n", "reports"}).code, 0);
+
+  // Tokens in clear of another table become such keys here, if the secret is told.
+  std::ofstream(dir_ + "/clear.sql") << "INSERT INTO t (token) VALUES ('in clear');\n";
+  std::vector<std::string> clear = {
+      "import",   dir_ + "/clear.sql",  "--table", "t",      "--columns", "token=token",
+      "--scheme", "sha512-with-secret", "-n",      "reports"};
+  EXPECT_THAT(Run(clear).err, HasSubstr("--secret-file"));
+  clear.insert(clear.end(), {"--secret-file", dir_ + "/secret"});
+  EXPECT_THAT(Run(clear).err, HasSubstr("cannot read the secret file " + dir_ + "/secret"));
+  std::ofstream(dir_ + "/secret") << "\n";
+  EXPECT_THAT(Run(clear).err, HasSubstr("should hold 1 to 4096 bytes"));
+  std::ofstream(dir_ + "/secret") << "s3cr3t\n";
+  ASSERT_EQ(Run(clear).code, 0);
+
+  server_.reset();
+  std::ofstream(dir_ + "/tokend.toml")
+      << "[[namespace]]\nname = \"reports\"\nscheme = \"sha512-with-secret\"\nsecret_file = \""
+      << dir_ << "/secret\"\n";
+  StartServer({"--config", dir_ + "/tokend.toml"});
+  EXPECT_EQ(DoJson({"validate", "abc", "-n", "reports"})["owner"], "alice");
+  EXPECT_EQ(Run({"validate", "in clear", "-n", "reports"}).code, 0);
+  EXPECT_EQ(Run({"validate", "abcd", "-n", "reports"}).code, 4);
+  EXPECT_THAT(ReadFile(dir_ + "/log"),
+              AllOf(HasSubstr("may be read by others than its owner"), Not(HasSubstr("s3cr3t"))));
 }
 
 TEST_F(TokenctlIntegration, ExportsWhatATableShouldKnow) {

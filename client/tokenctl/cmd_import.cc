@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <fstream>
 #include <optional>
 #include <ostream>
 #include <string>
@@ -28,6 +29,7 @@ struct ImportCommandOptions {
   ImportOptions import;
   std::string namespace_name;
   std::string scheme;
+  std::string secret_file;
   std::string zero_dates = "refuse";
   std::string format = "auto";
   // Missing: the format's own.
@@ -107,12 +109,30 @@ TextOptions TextOptionsOf(const ImportCommandOptions& options) {
   return text;
 }
 
+// By the same rule as the server reads its secret_file.
+std::string ReadSecret(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string secret(kSecretBytesMax + 2, '\0');
+  file.read(secret.data(), static_cast<std::streamsize>(secret.size()));
+  if (!file.is_open() || file.bad()) {
+    throw UsageError(fmt::format("cannot read the secret file {}", path));
+  }
+  secret.resize(static_cast<size_t>(file.gcount()));
+  if (secret.ends_with('\n')) secret.pop_back();
+  if (secret.empty() || secret.size() > kSecretBytesMax) {
+    throw UsageError(
+        fmt::format("the secret file {} should hold 1 to {} bytes", path, kSecretBytesMax));
+  }
+  return secret;
+}
+
 ImportOptions ImportOptionsOf(const ImportCommandOptions& options) {
   ImportOptions import = options.import;
   import.format = *ParseInputFormat(options.format);
   import.text = TextOptionsOf(options);
   if (!options.namespace_name.empty()) import.namespace_name = options.namespace_name;
   if (!options.scheme.empty()) import.scheme = ParseDigestScheme(options.scheme);
+  if (!options.secret_file.empty()) import.secret = ReadSecret(options.secret_file);
   import.zero_dates = options.zero_dates == "never" ? ZeroDates::kTakeAsNever : ZeroDates::kRefuse;
   return import;
 }
@@ -168,6 +188,7 @@ int ListPresets(const Context& context) {
                     {"columns", preset.columns},
                     {"where", preset.where},
                     {"scheme", DigestSchemeName(preset.scheme)},
+                    {"secret", preset.secret},
                     {"stored", preset.stored},
                     {"refused", preset.refused},
                     {"by_name_only", preset.by_name_only}});
@@ -179,6 +200,7 @@ int ListPresets(const Context& context) {
     } else {
       text += fmt::format("  columns: {}\n", preset.columns);
       if (!preset.where.empty()) text += fmt::format("  where: {}\n", preset.where);
+      if (!preset.secret.empty()) text += fmt::format("  secret: {}\n", preset.secret);
     }
   }
   if (context.json) {
@@ -292,7 +314,14 @@ void AddImportCommand(CLI::App* app, Context* context) {
             ->add_option("--scheme", options->scheme,
                          "With --columns: how presented tokens become keys; sha256 unless given")
             ->type_name("SCHEME")
-            ->check(CLI::IsMember({"sha256", "sha256-after-bar", "sha512", "hmac-sha256-wc-api"}));
+            ->check(CLI::IsMember({"sha256", "sha256-after-bar", "sha512", "hmac-sha256-wc-api",
+                                   "sha256-with-secret", "sha512-with-secret",
+                                   "hmac-sha512-with-secret"}));
+        command
+            ->add_option("--secret-file", options->secret_file,
+                         "Where tokens are in clear and SCHEME takes a secret: the file that holds "
+                         "it; a newline at its end is not part of it")
+            ->type_name("FILE");
         command
             ->add_option("--format", options->format,
                          "What FILE is; auto: told by its first bytes, else by its name")

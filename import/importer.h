@@ -100,6 +100,8 @@ using ProgressCallback = std::function<void(const ImportProgress&)>;
 // Checks what can be checked before anything is read: kBadParams names the option and what it
 // should be.
 Status CheckImportOptions(const ImportOptions& options);
+// Whether a namespace can have this name.
+bool IsNamespaceName(std::string_view name);
 
 // Reads all inputs. `progress` may be empty; it is called about once for each MiB read, and at each
 // input's end. The report is filled as far as things went, whatever the outcome.

@@ -68,6 +68,7 @@ class ClientSocket {
   void Send(std::string_view bytes) {
     while (!bytes.empty()) {
       const ssize_t sent = send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (sent < 0 && errno == EINTR) continue;
       if (sent < 0) throw std::runtime_error(std::string("send: ") + std::strerror(errno));
       bytes.remove_prefix(static_cast<size_t>(sent));
     }
@@ -99,7 +100,12 @@ class ClientSocket {
     // A second piece would wait for the first one's acknowledgement, which comes after 40 ms.
     const int on = 1;
     if (family != AF_UNIX) setsockopt(fd_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (connect(fd_.get(), address, size) != 0) {
+    // With a time-out set, a signal interrupts it; it goes on, and a second call waits for its end.
+    int failed = connect(fd_.get(), address, size);
+    while (failed != 0 && (errno == EINTR || errno == EALREADY)) {
+      failed = connect(fd_.get(), address, size);
+    }
+    if (failed != 0 && errno != EISCONN) {
       throw std::runtime_error(std::string("connect: ") + std::strerror(errno));
     }
   }

@@ -24,6 +24,7 @@ const char kColumnsHelp[] =
     "                                :epoch_s, :epoch_ms or :datetime; else by the column's type\n"
     "  expires_in   seconds from created_at on\n"
     "  type         a word, kept as the attribute type\n"
+    "  namespace    where the row goes, in place of one namespace for all\n"
     "  revoked      true = revoked\n"
     "  active       false = revoked\n"
     "  revoked_at   anything but NULL = revoked\n"
@@ -71,6 +72,9 @@ Status CheckImportOptions(const ImportOptions& options) {
   if (options.namespace_name && !IsNamespaceName(*options.namespace_name)) {
     return Bad("namespace: should be 1 to 255 bytes of UTF-8 without control characters");
   }
+  if (options.namespace_name && !options.namespace_column.empty()) {
+    return Bad("namespace: cannot come with --namespace-column");
+  }
   if (!options.time_zone.empty()) {
     TimeZone zone;
     if (Status load = TimeZone::Load(options.time_zone, &zone); !load.ok()) return load;
@@ -86,6 +90,10 @@ Status CheckImportOptions(const ImportOptions& options) {
     }
     TableMapping mapping;
     if (Status parsed = ParseMapping(options.columns, &mapping); !parsed.ok()) return parsed;
+    if (mapping.Find(Field::kNamespace) != nullptr &&
+        (options.namespace_name || !options.namespace_column.empty())) {
+      return Bad("columns: namespace= cannot come with --namespace or --namespace-column");
+    }
     return CheckSecret(options, mapping);
   }
   if (!options.secret.empty()) {

@@ -25,6 +25,7 @@ namespace tokend {
 namespace {
 
 constexpr uint64_t kProgressBytes = 1 << 20;
+constexpr size_t kNamespacesMax = 1000;     // of one table: as many as a server has by default
 constexpr size_t kSkippedTablesMax = 1000;  // in the report
 constexpr size_t kTablesMax = 10000;        // to keep an account of
 
@@ -115,6 +116,12 @@ class Import : public RowsConsumer {
     const Preset* preset = nullptr;     // that `builder` is of; null: --columns
     std::vector<Candidate> candidates;  // one of them once `builder` is there
     std::unique_ptr<RowBuilder> builder;
+    // By namespace, where a column names them. They do not move.
+    struct Part {
+      size_t position = 0;  // in TableReport::namespaces
+      TableInfo info;
+    };
+    std::map<std::string, Part, std::less<>> parts;
     // What the builder is bound to.
     bool bound = false;
     const TableSchema* schema = nullptr;
@@ -146,6 +153,8 @@ class Import : public RowsConsumer {
   Status Bind(const RowsHeader& header, Table* table, bool* fits);
   Status SetZones(const RowsHeader& header, Table* table);
   Status Begin(const RowsHeader& header, Table* table);
+  Status ClaimNamespace(const std::string& name, const TableInfo& by);
+  Status FindTarget(Table* table, const TableInfo** target);
   void LookForEqual(Table* table, const RowPosition& position);
   void Refuse(Table* table, RefusalReason reason, const RowPosition& position);
   void Note(const std::string& note);
@@ -165,6 +174,12 @@ class Import : public RowsConsumer {
   std::unique_ptr<EqualTokens> equal_tokens_;  // made with the first that might be
   std::map<TableName, Table> tables_;
   std::vector<Table*> begun_;
+  size_t next_index_ = 0;  // TableInfo's
+  struct Claim {
+    std::string table;
+    DigestScheme scheme;
+  };
+  std::map<std::string, Claim> claims_;  // of namespaces, by the first table that has rows there
   std::map<std::string, uint64_t> skipped_statements_;
   Table others_;  // what is skipped beyond kTablesMax
   Table* current_ = nullptr;
@@ -384,6 +399,10 @@ Import::Table& Import::Find(const TableName& name) {
       // Checked with the options.
       (void)ParseCondition(text, &candidate.mapping.conditions.emplace_back()).ok();
     }
+    if (!options_.namespace_column.empty()) {
+      candidate.mapping.fields.push_back(
+          {.field = Field::kNamespace, .column = options_.namespace_column});
+    }
   }
   table.take = true;
   return table;
@@ -525,20 +544,20 @@ Status Import::Begin(const RowsHeader& header, Table* table) {
                  (known.database.empty() ? known.name : known.database + "." + known.name) +
                  ": say which one is meant");
     }
-    if (known.namespace_name == info.namespace_name && known.scheme != info.scheme) {
-      return Bad("tables " + known.name + " and " + info.name +
-                 " keep digests of different schemes: they cannot share namespace " +
-                 info.namespace_name);
-    }
   }
-  if (!IsNamespaceName(info.namespace_name)) {
+  const bool by_column = table->builder->mapping().Find(Field::kNamespace) != nullptr;
+  if (by_column) {
+    info.namespace_name.clear();
+  } else if (!IsNamespaceName(info.namespace_name)) {
     return Bad("table " + info.name +
                ": its name cannot be a namespace: name one with --namespace");
+  } else if (Status own = ClaimNamespace(info.namespace_name, info); !own.ok()) {
+    return own;
   }
   const bool zone_given = !options_.time_zone.empty();
   const std::string own = zone_given ? own_zone_.name() + " (as told)" : "UTC (not told otherwise)";
   const std::string stamps = header.time_zone ? *header.time_zone + " (as the dump says)" : own;
-  info.index = begun_.size();
+  info.index = next_index_++;
   info.fields = table->builder->Describe(stamps, own);
   info.ignored_columns = table->builder->IgnoredColumns();
   const bool expires = options_.lifetime_ms ||
@@ -561,7 +580,42 @@ Status Import::Begin(const RowsHeader& header, Table* table) {
   if (TakesSecret(info.scheme)) NoteSecret(*table);
   begun_.push_back(table);
   table->begun = true;
-  return sink_->BeginTable(info);
+  return by_column ? Status::Ok() : sink_->BeginTable(info);
+}
+
+// A namespace has one scheme.
+Status Import::ClaimNamespace(const std::string& name, const TableInfo& by) {
+  const auto [at, is_new] = claims_.try_emplace(name, Claim{by.name, by.scheme});
+  if (is_new || at->second.scheme == by.scheme) return Status::Ok();
+  return Bad("tables " + at->second.table + " and " + by.name +
+             " keep digests of different schemes: they cannot share namespace " + name);
+}
+
+// Of the row in hand: the table itself, or its part in the row's namespace.
+Status Import::FindTarget(Table* table, const TableInfo** target) {
+  *target = &table->report.table;
+  if (table->builder->mapping().Find(Field::kNamespace) == nullptr) return Status::Ok();
+  const std::string_view name = table->builder->row_namespace();
+  auto part = table->parts.find(name);
+  if (part == table->parts.end()) {
+    std::vector<TableReport::Namespace>& namespaces = table->report.namespaces;
+    if (namespaces.size() == kNamespacesMax) {
+      return Bad("table " + table->report.table.name +
+                 ": its column names more than 1,000 namespaces: is it another one?");
+    }
+    part = table->parts.try_emplace(std::string(name)).first;
+    part->second.position = namespaces.size();
+    TableInfo& info = part->second.info;
+    info = table->report.table;
+    info.namespace_name = name;
+    info.index = next_index_++;
+    namespaces.push_back({info.namespace_name, info.index});
+    if (Status own = ClaimNamespace(info.namespace_name, info); !own.ok()) return own;
+    if (Status begin = sink_->BeginTable(info); !begin.ok()) return begin;
+  }
+  ++table->report.namespaces[part->second.position].rows_taken;
+  *target = &part->second.info;
+  return Status::Ok();
 }
 
 // Rows
@@ -578,12 +632,14 @@ Status Import::Row(const std::vector<Cell>& cells, const RowPosition& position) 
     Refuse(&table, *reason, position);
     return Status::Ok();
   }
+  const TableInfo* target = nullptr;
+  if (Status found = FindTarget(&table, &target); !found.ok()) return found;
   ++table.report.rows_taken;
   ++so_far_.rows_taken;
   if (row_.revoked) ++table.report.rows_revoked;
   if (row_.expires_at_ms == kNever) ++table.report.rows_never;
   if (!table.builder->loose_token().empty()) LookForEqual(&table, position);
-  return sink_->Row(table.report.table, row_, position);
+  return sink_->Row(*target, row_, position);
 }
 
 void Import::LookForEqual(Table* table, const RowPosition& position) {
@@ -649,8 +705,7 @@ void Import::Finish() {
       Note(table->report.table.name + ": its database compares tokens by " +
            table->report.loose_collation +
            ", without regard to case or to blanks at the end; tokend compares bytes, so clients "
-           "have "
-           "to present each token as it is stored");
+           "have to present each token as it is stored");
     }
     if (table->builder->all_look_hashed()) {
       Note("every token of " + table->report.table.name +
@@ -664,7 +719,7 @@ void Import::Finish() {
     if (table.begun) continue;
     if (table.take) {
       // Created, and without a row.
-      table.report.table.index = report_->tables.size();
+      table.report.table.index = next_index_++;
       report_->tables.push_back(table.report);
     } else if (report_->skipped_tables.size() < kSkippedTablesMax) {
       report_->skipped_tables.push_back(

@@ -61,6 +61,9 @@ struct ImportOptions {
   std::string columns;
   // Where rows go; missing: the namespace of the table's own name.
   std::optional<std::string> namespace_name;
+  // A column whose values are the namespaces that rows go to, as namespace= in `columns` is; not
+  // with `namespace_name`. Empty: none.
+  std::string namespace_column;
   // How presented tokens become keys, for tables mapped by `columns`; missing: sha256.
   std::optional<DigestScheme> scheme;
   // Of that scheme, if it takes one and `columns` maps tokens in clear; else empty.

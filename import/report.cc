@@ -25,6 +25,7 @@ constexpr std::array<Reason, kRefusalReasons> kReasons = {{
     {"value_too_long", "a value is longer than the import's limit"},
     {"expression", "a value is an expression"},
     {"column_count", "there are more or fewer values than columns"},
+    {"bad_namespace", "what should name its namespace is NULL, empty or no name"},
 }};
 
 }  // namespace

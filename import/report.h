@@ -30,8 +30,9 @@ enum class RefusalReason : uint8_t {
   kValueTooLong,  // "value_too_long": over ImportOptions::cell_bytes_max
   kExpression,    // "expression": a function call or DEFAULT where a value is needed
   kColumnCount,   // "column_count": more or fewer values than the table has columns
+  kBadNamespace,  // "bad_namespace": the column that names the row's namespace holds no name
 };
-inline constexpr size_t kRefusalReasons = 15;
+inline constexpr size_t kRefusalReasons = 16;
 
 std::string_view RefusalName(RefusalReason reason);
 // One line for people, such as "the expiry is a zero date".
@@ -68,10 +69,11 @@ struct FieldUse {
 
 // A table that rows are taken from, and how. Settled before its first row.
 struct TableInfo {
-  size_t index = 0;      // in ImportReport::tables, in the order of appearance
+  size_t index = 0;      // from 0 on; of one table in several namespaces each has its own
   std::string database;  // empty where the input does not say
   std::string name;
-  std::string namespace_name;
+  std::string
+      namespace_name;  // in a report empty where a column names them: TableReport::namespaces
   DigestScheme scheme = DigestScheme::kSha256;  // what the namespace must have
   std::string mapping;                          // "preset NAME" or "--columns"
   std::vector<FieldUse> fields;
@@ -101,6 +103,13 @@ struct TableReport {
     std::string earlier_input;
     uint64_t earlier_row = 0;
   };
+  // Where a column names them, in the order of appearance.
+  struct Namespace {
+    std::string name;
+    size_t index = 0;  // TableInfo's
+    uint64_t rows_taken = 0;
+  };
+  std::vector<Namespace> namespaces;
   std::string loose_collation;  // empty: it compares bytes, or keeps digests
   uint64_t equal_tokens = 0;
   std::vector<EqualToken> first_equal_tokens;  // the first kFirstMax

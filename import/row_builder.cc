@@ -355,6 +355,8 @@ RowBuilder::Refusal RowBuilder::Apply(const Bound& bound, const Cell& cell, Impo
       return TakeToken(bound, cell, row);
     case Field::kOwner:
       return TakeOwner(bound, cell, row);
+    case Field::kNamespace:
+      return TakeNamespace(bound, cell);
     case Field::kScopes:
       return TakeScopes(bound, cell, row);
     case Field::kExpiresAt:
@@ -443,6 +445,13 @@ RowBuilder::Refusal RowBuilder::TakeOwner(const Bound& bound, const Cell& cell, 
   if (Refusal refusal = ReadId(bound, cell, &owner_buffer_, &text)) return refusal;
   if (text.size() > kTextBytesMax) return RefusalReason::kOwnerTooLong;
   row->owner = text;
+  return std::nullopt;
+}
+
+RowBuilder::Refusal RowBuilder::TakeNamespace(const Bound& bound, const Cell& cell) {
+  if (cell.kind == CellKind::kNull) return RefusalReason::kBadNamespace;
+  if (Refusal refusal = ReadId(bound, cell, &namespace_buffer_, &row_namespace_)) return refusal;
+  if (!IsNamespaceName(row_namespace_)) return RefusalReason::kBadNamespace;
   return std::nullopt;
 }
 

@@ -68,6 +68,8 @@ class RowBuilder {
   // call. Else why it is refused.
   std::optional<RefusalReason> Build(const std::vector<Cell>& cells, ImportRow* row);
 
+  // The namespace of the row in hand where a column names it, which is the table's then.
+  std::string_view row_namespace() const { return row_namespace_; }
   // The token of the row in hand where it stands in clear and its database compares it by more than
   // its bytes; empty where not.
   std::string_view loose_token() const { return loose_token_; }
@@ -101,6 +103,7 @@ class RowBuilder {
   Refusal Apply(const Bound& bound, const Cell& cell, ImportRow* row);
   Refusal TakeToken(const Bound& bound, const Cell& cell, ImportRow* row);
   Refusal TakeOwner(const Bound& bound, const Cell& cell, ImportRow* row);
+  Refusal TakeNamespace(const Bound& bound, const Cell& cell);
   Refusal TakeExpiry(const Bound& bound, const Cell& cell, ImportRow* row);
   Refusal TakeExpiresIn(const Cell& cell);
   Refusal ExpireAfter(const std::optional<uint64_t>& from_ms, uint64_t lifetime_ms,
@@ -142,10 +145,11 @@ class RowBuilder {
   std::map<std::string, uint64_t> types_;
 
   std::string loose_collation_;
-  std::string_view loose_token_;
+  std::string_view loose_token_, row_namespace_;
 
   // What the row in hand points to.
   std::string token_buffer_, owner_buffer_, name_buffer_, scopes_buffer_, source_id_buffer_;
+  std::string namespace_buffer_;
   std::string type_buffer_, attributes_;
   std::optional<uint64_t> expires_in_s_;
   std::vector<std::string> scopes_;

@@ -10,7 +10,7 @@ constexpr std::array<std::string_view, kFields> kFieldNames = {
     "token",      "key_hex",      "key_base64", "key_binary", "owner",
     "name",       "scopes",       "expires_at", "expires_in", "created_at",
     "updated_at", "last_used_at", "use_count",  "source_id",  "revoked",
-    "active",     "revoked_at",   "status",     "type"};
+    "active",     "revoked_at",   "status",     "type",       "namespace"};
 
 bool IsTime(Field field) {
   return field == Field::kExpiresAt || field == Field::kCreatedAt || field == Field::kUpdatedAt ||

@@ -43,8 +43,9 @@ enum class Field : uint8_t {
   kRevokedAt,  // not NULL = revoked
   kStatus,     // a word
   kType,       // a word, kept as the attribute "type"
+  kNamespace,  // where the row goes
 };
-inline constexpr size_t kFields = 19;
+inline constexpr size_t kFields = 20;
 
 std::string_view FieldName(Field field);  // "token", "key_hex", ...
 // Of what the key is made.

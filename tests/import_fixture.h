@@ -57,7 +57,8 @@ class KeepingSink : public RowSink {
  public:
   std::map<std::string, std::vector<GotRow>> rows;  // by table
   std::vector<TableInfo> tables;
-  Status fail_with;  // answered to the row `fail_at`
+  std::map<std::string, std::vector<std::string>> keys_in;  // by namespace
+  Status fail_with;                                         // answered to the row `fail_at`
   uint64_t fail_at = 0;
   uint64_t calls = 0;
 
@@ -70,6 +71,7 @@ class KeepingSink : public RowSink {
     GotRow got;
     if (!row.token.is_key) return {ErrorCode::kInternal, "a row without key"};
     got.key = Hex(row.token.key.view());
+    keys_in[table.namespace_name].push_back(got.key);
     got.owner = row.owner;
     got.name = row.name;
     got.scopes.assign(row.scopes.begin(), row.scopes.end());

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
 #include <string>
 
 #include "tests/import_fixture.h"
@@ -15,6 +16,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 using testing::Optional;
+using testing::Pair;
 
 using namespace std::string_literals;
 
@@ -294,6 +296,67 @@ TEST(TokenTest, ThatItsDatabaseTakesForAnotherIsListed) {
     const TableReport report = import(column, options).report.tables.at(0);
     EXPECT_EQ(report.loose_collation, "");
     EXPECT_EQ(report.equal_tokens, 0u);
+  }
+}
+
+TEST(NamespaceTest, IsNamedByAColumn) {
+  ImportOptions options;
+  options.tables = {"t"};
+  options.columns = "token=token,namespace=tenant";
+  const std::string sql =
+      "CREATE TABLE t (token varchar(9) COLLATE utf8mb4_bin, tenant varchar(300));INSERT INTO t "
+      "VALUES ('a','acme'),('b','other'),('c',NULL),('d',''),('e','acme'),('f',7),('g','x\x01');";
+  Outcome outcome = ImportText(sql, options);
+  ASSERT_TRUE(outcome.status.ok()) << outcome.status.message();
+  EXPECT_THAT(outcome.sink.keys_in, ElementsAre(Pair("7", ElementsAre(KeyOf("f"))),
+                                                Pair("acme", ElementsAre(KeyOf("a"), KeyOf("e"))),
+                                                Pair("other", ElementsAre(KeyOf("b")))));
+  const TableReport& report = outcome.table();
+  EXPECT_EQ(report.table.namespace_name, "");
+  EXPECT_EQ(report.rows_read, 7u);
+  EXPECT_EQ(report.rows_taken, 4u);
+  EXPECT_THAT(outcome.refusals(), ElementsAre("bad_namespace:3"));
+  ASSERT_EQ(report.namespaces.size(), 3u);
+  EXPECT_EQ(report.namespaces[0].name, "acme");
+  EXPECT_EQ(report.namespaces[0].rows_taken, 2u);
+  // Each is an import of its own.
+  ASSERT_EQ(outcome.sink.tables.size(), 3u);
+  std::set<size_t> indexes{report.table.index};
+  for (const TableInfo& info : outcome.sink.tables) indexes.insert(info.index);
+  for (const TableReport::Namespace& part : report.namespaces) {
+    EXPECT_EQ(indexes.count(part.index), 1u);
+  }
+  EXPECT_EQ(indexes.size(), 4u);
+}
+
+TEST(NamespaceTest, IsNamedByAColumnOfAKnownTableToo) {
+  ImportOptions options;
+  options.namespace_column = "account_id";
+  const std::string sql =
+      "CREATE TABLE pm_api_token (id int, token text COLLATE utf8mb4_bin, expires datetime, "
+      "created_at datetime, updated_at datetime, account_id int);INSERT INTO pm_api_token VALUES "
+      "(1,'a','2031-01-01 00:00:00',NULL,NULL,5),(2,'b','2031-01-01 00:00:00',NULL,NULL,6);";
+  EXPECT_THAT(ImportText(sql, options).sink.keys_in,
+              ElementsAre(Pair("5", ElementsAre(KeyOf("a"))), Pair("6", ElementsAre(KeyOf("b")))));
+  options.namespace_column = "no_such";
+  EXPECT_THAT(ImportText(sql, options).report.skipped_tables.at(0).reason,
+              HasSubstr("no column no_such"));
+  options.namespace_name = "n";
+  EXPECT_THAT(ImportText(sql, options).status.message(), HasSubstr("--namespace-column"));
+}
+
+// A column of the wrong kind, such as the token's id, is noticed before there are millions.
+TEST(NamespaceTest, OneColumnNamesAThousandAtTheMost) {
+  ImportOptions options;
+  options.tables = {"t"};
+  options.columns = "token=token,namespace=id";
+  for (const int count : {1000, 1001}) {
+    std::string sql = "CREATE TABLE t (token varchar(9) COLLATE utf8mb4_bin, id int);";
+    for (int i = 0; i < count; ++i) {
+      sql += "INSERT INTO t VALUES ('t" + std::to_string(i) + "'," + std::to_string(i) + ");";
+    }
+    const Outcome outcome = ImportText(sql, options);
+    EXPECT_EQ(outcome.status.ok(), count == 1000) << outcome.status.message();
   }
 }
 

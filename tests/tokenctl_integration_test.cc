@@ -455,6 +455,36 @@ TEST_F(TokenctlIntegration, ImportsWithColumnsOfAnUnknownTable) {
   EXPECT_EQ(Run({"validate", "tok-2", "-n", "sessions"}).out, "revoked\n");
 }
 
+TEST_F(TokenctlIntegration, ImportsIntoTheNamespacesThatAColumnNames) {
+  std::ofstream(dir_ + "/dump.sql")
+      << "CREATE TABLE `keys` (`k` varchar(64), `tenant` varchar(64));\n"
+         "INSERT INTO `keys` VALUES ('tok-1','acme'),('tok-2','other'),('tok-3','acme'),"
+         "('tok-4',NULL);\n";
+  const std::vector<std::string> import = {"import",
+                                           dir_ + "/dump.sql",
+                                           "--table",
+                                           "keys",
+                                           "--columns",
+                                           "token=k,owner=tenant",
+                                           "--namespace-column",
+                                           "tenant"};
+  const Ran text = Run(import);
+  ASSERT_EQ(text.code, 0) << text.err;
+  EXPECT_THAT(text.out, HasSubstr("keys -> namespaces by column (sha256, --columns)"));
+  EXPECT_THAT(text.out, HasSubstr("  namespace acme: 2 taken; server: 2 taken, 0 replaced"));
+  EXPECT_THAT(text.out, HasSubstr("refused: 1 bad_namespace"));
+  EXPECT_EQ(DoJson({"validate", "tok-3", "-n", "acme"})["owner"], "acme");
+  EXPECT_EQ(DoJson({"validate", "tok-2", "-n", "other"})["owner"], "other");
+  EXPECT_EQ(Run({"validate", "tok-2", "-n", "acme"}).out, "unknown\n");
+  std::vector<std::string> again = import;
+  again.emplace_back("--json");
+  const Json table = Run(again).json()["tables"][0];
+  EXPECT_TRUE(table["namespace"].is_null());
+  EXPECT_TRUE(table["server"].is_null());
+  EXPECT_EQ(table["namespaces"][0]["namespace"], "acme");
+  EXPECT_EQ(table["namespaces"][0]["server"]["unchanged"], 2);
+}
+
 // A table whose digests are made with a secret: before the server's configuration has it, and then.
 TEST_F(TokenctlIntegration, ImportsATableWhoseDigestsHaveASecret) {
   // hashlib.sha512(b"abc" + b"s3cr3t").hexdigest() in Python.

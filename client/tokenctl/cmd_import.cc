@@ -243,8 +243,13 @@ int Import(const Context& context, const ImportCommandOptions& command_options) 
     // What was read before an input failed is taken all the same.
     if (!sender.error()) (void)sender.Finish(PositionOf(report));
     if (sender.error()) error = sender.error();
+    const auto take_totals = [&](size_t index) {
+      if (totals.size() <= index) totals.resize(index + 1);
+      totals[index] = sender.totals(index);
+    };
     for (const TableReport& table : report.tables) {
-      totals.push_back(sender.totals(table.table.index));
+      take_totals(table.table.index);
+      for (const TableReport::Namespace& part : table.namespaces) take_totals(part.index);
     }
   }
 
@@ -310,6 +315,10 @@ void AddImportCommand(CLI::App* app, Context* context) {
             ->add_option("-n,--namespace", options->namespace_name,
                          "Where the tokens go; a namespace of the table's name unless given")
             ->type_name("NAME");
+        command
+            ->add_option("--namespace-column", options->import.namespace_column,
+                         "Each row goes to the namespace that this column of it names")
+            ->type_name("COLUMN");
         command
             ->add_option("--scheme", options->scheme,
                          "With --columns: how presented tokens become keys; sha256 unless given")

@@ -14,12 +14,19 @@ std::string FullName(const std::string& database, const std::string& name) {
   return database.empty() ? name : database + "." + name;
 }
 
-std::string TableText(const TableReport& report,
-                      const std::optional<client::ImportTotals>& totals) {
+std::string TotalsText(const client::ImportTotals& totals) {
+  return fmt::format("server: {} taken, {} replaced, {} unchanged, {} refused\n",
+                     WithCommas(totals.taken), WithCommas(totals.replaced),
+                     WithCommas(totals.unchanged), WithCommas(totals.refused));
+}
+
+std::string TableText(const TableReport& report, const TotalsOf& totals_of) {
   const TableInfo& table = report.table;
-  std::string text = fmt::format(
-      "{} -> namespace {} ({}, {})\n", Printable(FullName(table.database, table.name)),
-      Printable(table.namespace_name), DigestSchemeName(table.scheme), Printable(table.mapping));
+  std::string text =
+      fmt::format("{} -> {} ({}, {})\n", Printable(FullName(table.database, table.name)),
+                  table.namespace_name.empty() ? "namespaces by column"
+                                               : "namespace " + Printable(table.namespace_name),
+                  DigestSchemeName(table.scheme), Printable(table.mapping));
   for (const FieldUse& field : table.fields) {
     text += fmt::format("  {} <- {}", field.field, Printable(field.column));
     if (!field.reading.empty()) text += fmt::format(" ({})", Printable(field.reading));
@@ -65,11 +72,13 @@ std::string TableText(const TableReport& report,
     }
     text += '\n';
   }
-  if (totals.has_value()) {
-    text += fmt::format("  server: {} taken, {} replaced, {} unchanged, {} refused\n",
-                        WithCommas(totals->taken), WithCommas(totals->replaced),
-                        WithCommas(totals->unchanged), WithCommas(totals->refused));
+  for (const TableReport::Namespace& part : report.namespaces) {
+    text +=
+        fmt::format("  namespace {}: {} taken", Printable(part.name), WithCommas(part.rows_taken));
+    const auto totals = totals_of(part.index);
+    text += totals ? "; " + TotalsText(*totals) : "\n";
   }
+  if (const auto totals = totals_of(table.index)) text += "  " + TotalsText(*totals);
   return text;
 }
 
@@ -88,7 +97,15 @@ std::string InputText(const InputReport& input) {
   return text + '\n';
 }
 
-Json TableJson(const TableReport& report, const std::optional<client::ImportTotals>& totals) {
+Json TotalsJson(const std::optional<client::ImportTotals>& totals) {
+  if (!totals) return {};
+  return {{"taken", totals->taken},
+          {"replaced", totals->replaced},
+          {"unchanged", totals->unchanged},
+          {"refused", totals->refused}};
+}
+
+Json TableJson(const TableReport& report, const TotalsOf& totals_of) {
   const TableInfo& table = report.table;
   Json fields = Json::array(), refusals = Json::array(), left_out = Json::object();
   for (const FieldUse& field : table.fields) {
@@ -112,17 +129,16 @@ Json TableJson(const TableReport& report, const std::optional<client::ImportTota
                      {"earlier_input", token.earlier_input},
                      {"earlier_row", token.earlier_row}});
   }
-  Json server;
-  if (totals.has_value()) {
-    server = {{"taken", totals->taken},
-              {"replaced", totals->replaced},
-              {"unchanged", totals->unchanged},
-              {"refused", totals->refused}};
+  Json namespaces = Json::array();
+  for (const TableReport::Namespace& part : report.namespaces) {
+    namespaces.push_back({{"namespace", part.name},
+                          {"rows_taken", part.rows_taken},
+                          {"server", TotalsJson(totals_of(part.index))}});
   }
   return {
       {"database", table.database},
       {"table", table.name},
-      {"namespace", table.namespace_name},
+      {"namespace", table.namespace_name.empty() ? Json() : Json(table.namespace_name)},
       {"scheme", DigestSchemeName(table.scheme)},
       {"mapping", table.mapping},
       {"fields", std::move(fields)},
@@ -139,7 +155,8 @@ Json TableJson(const TableReport& report, const std::optional<client::ImportTota
       {"equal_tokens", report.equal_tokens},
       {"equal_tokens_are_all", report.equal_tokens_are_all},
       {"first_equal_tokens", std::move(equal)},
-      {"server", std::move(server)}};
+      {"namespaces", std::move(namespaces)},
+      {"server", TotalsJson(totals_of(table.index))}};
 }
 
 Json InputJson(const InputReport& input) {
@@ -167,7 +184,7 @@ std::string ImportReportText(const ImportReport& report, const TotalsOf& totals_
   std::string text;
   for (const InputReport& input : report.inputs) text += InputText(input);
   for (const TableReport& table : report.tables) {
-    text += TableText(table, totals_of(table.table.index));
+    text += TableText(table, totals_of);
   }
   for (const SkippedTable& table : report.skipped_tables) {
     text +=
@@ -192,7 +209,7 @@ Json ImportReportJson(const ImportReport& report, const TotalsOf& totals_of) {
        skipped_statements = Json::object();
   for (const InputReport& input : report.inputs) inputs.push_back(InputJson(input));
   for (const TableReport& table : report.tables) {
-    tables.push_back(TableJson(table, totals_of(table.table.index)));
+    tables.push_back(TableJson(table, totals_of));
   }
   for (const SkippedTable& table : report.skipped_tables) {
     skipped_tables.push_back({{"database", table.database},

@@ -307,6 +307,7 @@ Pending<std::string> Client::SendImportBegin(const ImportBeginRequest& request) 
   params.scheme = request.scheme;
   params.source = request.source;
   params.position = request.position;
+  params.stricter = request.stricter;
   return SendParams<std::string>(connection_, "import_begin", DecodeStr, params);
 }
 

@@ -218,9 +218,10 @@ struct ListRequest {  // count takes the filters: everything but order, limit an
 
 struct ImportBeginRequest {
   std::string namespace_name;
-  std::string scheme;    // "sha256", "sha256-after-bar", ...; empty = its own, else sha256
-  std::string source;    // free text: what is imported
-  std::string position;  // an encoded MessagePack map or string; empty = none
+  std::string scheme;     // "sha256", "sha256-after-bar", ...; empty = its own, else sha256
+  std::string source;     // free text: what is imported
+  std::string position;   // an encoded MessagePack map or string; empty = none
+  bool stricter = false;  // of rows of one token the earlier expiry wins, whichever is later
 };
 
 struct ImportRow {

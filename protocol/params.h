@@ -132,6 +132,7 @@ struct ImportBeginParams {
   std::string_view scheme;    // name of a DigestScheme; empty = the namespace's own, else sha256
   std::string_view source;    // free text: what is imported; <= 1,024 bytes
   std::string_view position;  // encoded value (a map or str, <= 4 KiB) or empty
+  bool stricter = false;      // merge "stricter": the earlier expiry wins, whichever row is later
 };
 
 struct ImportRow {

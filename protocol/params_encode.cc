@@ -214,6 +214,7 @@ void Encode(const ImportBeginParams& params, Writer* out) {
   if (!params.scheme.empty()) entries.Key("scheme").Str(params.scheme);
   if (!params.source.empty()) entries.Key("source").Str(params.source);
   entries.Raw("position", params.position);
+  if (params.stricter) entries.Key("merge").Str("stricter");
 }
 
 void EncodeImportRow(const ImportRow& row, Writer* out) {

@@ -27,11 +27,21 @@ Status ReadPosition(Reader& in, std::string_view field, std::string_view* out) {
   return Bad(field, "must be a map or a str of at most 4096 bytes when encoded");
 }
 
+Status ReadMerge(Reader& in, std::string_view field, bool* stricter) {
+  std::string_view name;
+  if (in.ReadStr(&name) && (name == "later" || name == "stricter")) {
+    *stricter = name == "stricter";
+    return Status::Ok();
+  }
+  return Bad(field, "must be \"later\" or \"stricter\"");
+}
+
 constexpr Field<ImportBeginParams> kBeginFields[] = {
     {"namespace", Into<&ImportBeginParams::namespace_name, ReadNamespace>},
     {"scheme", Into<&ImportBeginParams::scheme, ReadScheme>},
     {"source", Into<&ImportBeginParams::source, ReadText>},
     {"position", Into<&ImportBeginParams::position, ReadPosition>},
+    {"merge", Into<&ImportBeginParams::stricter, ReadMerge>},
 };
 
 // A row and what its fields say that only matters until they are held against each other.
@@ -99,7 +109,7 @@ Status ReadImportId(Positions& positions, std::string_view* out) {
 Status DecodeImportBegin(std::string_view params, ImportBeginParams* out) {
   *out = ImportBeginParams();
   Positions positions(params);
-  Status status = positions.Open(1, "[{namespace, scheme, source, position}]");
+  Status status = positions.Open(1, "[{namespace, scheme, source, position, merge}]");
   if (!status.ok()) return status;
   if (!positions.Next()) return Status::Ok();
   return ReadMap(positions.in(), "import_begin",

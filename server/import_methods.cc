@@ -72,6 +72,7 @@ void HandleImportBegin(Call& call) {
   }
   begin.source = std::string(params.source);
   begin.position = std::string(params.position);
+  begin.stricter = params.stricter;
   request->opens_import = &call.dispatcher.server().imports;
   WriteRequest::Submit(call, std::move(request));
 }

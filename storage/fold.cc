@@ -117,7 +117,7 @@ FoldResult FoldRotateOld(const RotateMutation& rotate, const Stamp& stamp,
                     current, next);
 }
 
-MergeResult FoldImport(ImportedRow row, const Stamp& begin, uint64_t written_ms,
+MergeResult FoldImport(ImportedRow row, const Stamp& begin, uint64_t written_ms, bool stricter,
                        const StoredRecord* current, StoredRecord* next) {
   if (current == nullptr) {
     *next = StoredRecord{};
@@ -131,13 +131,14 @@ MergeResult FoldImport(ImportedRow row, const Stamp& begin, uint64_t written_ms,
     *next = *current;
     Record& r = next->record;
     const bool revoked = have.revoked || row.record.revoked;
+    const uint64_t stricter_expiry = std::min(have.expires_at_ms, row.record.expires_at_ms);
+    const bool is_tie = !row.has_updated_at || row.record.updated_at_ms == have.updated_at_ms;
     if (row.has_updated_at && row.record.updated_at_ms > have.updated_at_ms) {
       r = std::move(row.record);
       r.generation = have.generation;
       next->sequence = std::max(current->sequence, begin.sequence);
-    } else if (!row.has_updated_at || row.record.updated_at_ms == have.updated_at_ms) {
-      r.expires_at_ms = std::min(have.expires_at_ms, row.record.expires_at_ms);
     }
+    if (is_tie || stricter) r.expires_at_ms = stricter_expiry;
     r.revoked = revoked;
     if (SameContent(r, have)) return MergeResult::kUnchanged;
   }

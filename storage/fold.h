@@ -47,7 +47,8 @@ enum class MergeResult : uint8_t { kTaken, kReplaced, kUnchanged };
 // wins. Otherwise revoked if either is; the later updated_at wins whole; on a tie, or where the row
 // brings no time of its own, the stricter expiry. `begin` is the stamp of import_begin,
 // `written_ms` the time of writing, by the clock that is ahead, which only retention looks at.
-MergeResult FoldImport(ImportedRow row, const Stamp& begin, uint64_t written_ms,
+// `stricter`: the stricter expiry wins always.
+MergeResult FoldImport(ImportedRow row, const Stamp& begin, uint64_t written_ms, bool stricter,
                        const StoredRecord* current, StoredRecord* next);
 
 }  // namespace tokend

@@ -82,6 +82,7 @@ struct ImportBeginMutation {
   std::optional<DigestScheme> scheme;  // none = the namespace's own, or SHA-256 for a new one
   std::string source;
   std::string position;
+  bool stricter = false;  // of two rows of a token the earlier expiry wins, whichever is later
 };
 
 struct ImportedRow {

@@ -402,6 +402,7 @@ Status MutationPlanner::ImportBegin(const ImportBeginMutation& op,
   OpenImport import;
   import.ns = info.id;
   import.scheme = info.scheme;
+  import.stricter = op.stricter;
   import.begin = NextStamp();
   import.last_used_ms = now_ms_;
   if (Status status = HoldsExpired(info.id, &import.disk_holds_more); !status.ok()) return status;
@@ -479,7 +480,7 @@ Status MutationPlanner::ImportRow(ImportedRow row, OpenImport* import, uint64_t 
   const bool is_new = token == nullptr || !token->now;
   const MergeResult merged =
       FoldImport(std::move(row), import->begin, std::max(now_ms_, parts_.reclaim_clock->now_ms()),
-                 is_new ? nullptr : &*token->now, &next);
+                 import->stricter, is_new ? nullptr : &*token->now, &next);
   if (merged == MergeResult::kUnchanged) {
     ++import->unchanged;
     return {};

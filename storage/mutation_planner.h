@@ -79,6 +79,7 @@ class MutationPlanner {
   struct OpenImport {
     NamespaceId ns = 0;
     DigestScheme scheme = DigestScheme::kSha256;
+    bool stricter = false;
     Stamp begin;
     uint64_t last_used_ms = 0;  // when something of it came
     uint64_t taken = 0, replaced = 0, unchanged = 0, refused = 0;

@@ -279,10 +279,12 @@ TEST(ClientCalls, Import) {
   begin.namespace_name = "portal";
   begin.scheme = "sha256";
   begin.source = "portal.api_token";
+  begin.stricter = true;
   auto import_id =
       Ask(Str("i1"), &asked, [&](Client& client) { return client.ImportBegin(begin); });
   EXPECT_EQ(asked.method, "import_begin");
   EXPECT_THAT(asked.params, HasSubstr(R"("scheme":"sha256")"));
+  EXPECT_THAT(asked.params, HasSubstr(R"("merge":"stricter")"));
   EXPECT_TRUE(import_id && *import_id == "i1");
 
   const std::string key(32, '\xab');

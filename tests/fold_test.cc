@@ -117,41 +117,62 @@ ImportedRow Row(uint64_t updated_at_ms, uint64_t expires_at_ms, bool revoked = f
 TEST(FoldTest, AnImportedRowMerges) {
   const Stamp begin{20, kNow};
   StoredRecord next;
-  EXPECT_EQ(FoldImport(Row(5, 9), begin, kNow, nullptr, &next), MergeResult::kTaken);
+  EXPECT_EQ(FoldImport(Row(5, 9), begin, kNow, false, nullptr, &next), MergeResult::kTaken);
   EXPECT_EQ(next.inserted_sequence, 20u);
   EXPECT_EQ(next.KeptFromMs(), kNow);  // had expired: kept from now on
 
   const StoredRecord have = Existing(kNow + 100, false);  // updated at 500
-  ASSERT_EQ(FoldImport(Row(501, kNow + 200), begin, kNow, &have, &next), MergeResult::kReplaced);
+  ASSERT_EQ(FoldImport(Row(501, kNow + 200), begin, kNow, false, &have, &next),
+            MergeResult::kReplaced);
   EXPECT_EQ(next.record.owner, "imported");  // the later wins whole
   EXPECT_EQ(next.record.expires_at_ms, kNow + 200);
   EXPECT_EQ(next.record.generation, 4u);
 
-  EXPECT_EQ(FoldImport(Row(499, kNow + 5), begin, kNow, &have, &next), MergeResult::kUnchanged);
-  ASSERT_EQ(FoldImport(Row(499, kNow + 5, true), begin, kNow, &have, &next),
+  EXPECT_EQ(FoldImport(Row(499, kNow + 5), begin, kNow, false, &have, &next),
+            MergeResult::kUnchanged);
+  ASSERT_EQ(FoldImport(Row(499, kNow + 5, true), begin, kNow, false, &have, &next),
             MergeResult::kReplaced);
   EXPECT_TRUE(next.record.revoked);  // revoked if either is
   EXPECT_EQ(next.record.owner, "old");
   EXPECT_EQ(next.record.expires_at_ms, kNow + 100);
 
   for (const uint64_t updated : {0, 500}) {  // a tie, or no time of its own: the stricter expiry
-    ASSERT_EQ(FoldImport(Row(updated, kNow + 5), begin, kNow, &have, &next),
+    ASSERT_EQ(FoldImport(Row(updated, kNow + 5), begin, kNow, false, &have, &next),
               MergeResult::kReplaced);
     EXPECT_EQ(next.record.expires_at_ms, kNow + 5);
     EXPECT_EQ(next.record.owner, "old");
-    EXPECT_EQ(FoldImport(Row(updated, kNever), begin, kNow, &have, &next), MergeResult::kUnchanged);
+    EXPECT_EQ(FoldImport(Row(updated, kNever), begin, kNow, false, &have, &next),
+              MergeResult::kUnchanged);
   }
 
   const StoredRecord revoked = Existing(kNow + 100, true);
-  ASSERT_EQ(FoldImport(Row(900, kNever), begin, kNow, &revoked, &next), MergeResult::kReplaced);
+  ASSERT_EQ(FoldImport(Row(900, kNever), begin, kNow, false, &revoked, &next),
+            MergeResult::kReplaced);
   EXPECT_TRUE(next.record.revoked);
+}
+
+TEST(FoldTest, TheStricterExpiryWinsAlwaysWhereThatWasAskedFor) {
+  const Stamp begin{20, kNow};
+  const StoredRecord have = Existing(kNow + 100, false);  // updated at 500
+  for (const uint64_t updated : {499, 500, 501}) {
+    StoredRecord next;
+    ASSERT_EQ(FoldImport(Row(updated, kNow + 5), begin, kNow, true, &have, &next),
+              MergeResult::kReplaced);
+    EXPECT_EQ(next.record.expires_at_ms, kNow + 5);
+    EXPECT_EQ(next.record.owner, updated == 501 ? "imported" : "old");
+    const MergeResult later = FoldImport(Row(updated, kNever), begin, kNow, true, &have, &next);
+    EXPECT_EQ(later, updated == 501 ? MergeResult::kReplaced : MergeResult::kUnchanged);
+    if (later == MergeResult::kReplaced) {
+      EXPECT_EQ(next.record.expires_at_ms, kNow + 100);
+    }
+  }
 }
 
 TEST(FoldTest, WhatWasInsertedDuringAnImportWins) {
   StoredRecord have = Existing(kNow + 100, false);
   have.inserted_sequence = have.sequence = 21;
   StoredRecord next;
-  EXPECT_EQ(FoldImport(Row(kTimeMsMax, 5, true), {20, kNow}, kNow, &have, &next),
+  EXPECT_EQ(FoldImport(Row(kTimeMsMax, 5, true), {20, kNow}, kNow, false, &have, &next),
             MergeResult::kUnchanged);
 }
 

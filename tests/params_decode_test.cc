@@ -172,8 +172,8 @@ std::vector<MapRow> Maps() {
        Str("o"), at_first},
       {"count", "count", "namespace, owner, state, expires_after, expires_before", "owner",
        Str("o"), at_first},
-      {"import_begin", "import_begin", "namespace, scheme, source, position", "source", Str("s"),
-       at_first},
+      {"import_begin", "import_begin", "namespace, scheme, source, position, merge", "source",
+       Str("s"), at_first},
       {"import_rows", "row",
        "key, token, owner, name, scopes, expires_at, state, created_at, updated_at, last_used_at, "
        "use_count, source_id, attributes",

@@ -305,13 +305,15 @@ TEST(ParamsEncodeTest, ImportComesBack) {
   const std::string begin = Encoded(ImportBeginParams{.namespace_name = "prod",
                                                       .scheme = "sha256-after-bar",
                                                       .source = "dump.sql",
-                                                      .position = position});
+                                                      .position = position,
+                                                      .stricter = true});
   ImportBeginParams begin_out;
   ASSERT_TRUE(DecodeImportBegin(begin, &begin_out).ok());
   EXPECT_EQ(begin_out.namespace_name, "prod");
   EXPECT_EQ(begin_out.scheme, "sha256-after-bar");
   EXPECT_EQ(begin_out.source, "dump.sql");
   EXPECT_EQ(begin_out.position, position);
+  EXPECT_TRUE(begin_out.stricter);
 
   ImportRow row;
   row.token = Key('k');

@@ -168,6 +168,12 @@ Kind PositionKind() {
           {Str(std::string(4094, 'p')), Bin("p"), Int(1), Arr({}), Bool(true)}};
 }
 
+Kind MergeKind() {
+  return {"must be \"later\" or \"stricter\"",
+          {Str("later"), Str("stricter")},
+          {Str(""), Str("Later"), Bin("later"), Int(1), Bool(true)}};
+}
+
 Kind KeyKind() {
   return {"must be a bin or ext type 1 of 32 bytes",
           {Bin(std::string(32, 'k')), Ext(1, std::string(32, 'k'))},
@@ -255,6 +261,7 @@ std::vector<FieldRow> Fields() {
       {"import_begin", "scheme", SchemeKind(), InMap("scheme")},
       {"import_begin", "source", TextKind(), InMap("source")},
       {"import_begin", "position", PositionKind(), InMap("position")},
+      {"import_begin", "merge", MergeKind(), InMap("merge")},
       {"import_rows", "import id", ImportIdKind(),
        [](auto& v) {
          return Arr({v, Arr({})});

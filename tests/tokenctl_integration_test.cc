@@ -485,6 +485,20 @@ TEST_F(TokenctlIntegration, ImportsIntoTheNamespacesThatAColumnNames) {
   EXPECT_EQ(table["namespaces"][0]["server"]["unchanged"], 2);
 }
 
+TEST_F(TokenctlIntegration, ImportsTheLaterOrTheStricterOfTwoRows) {
+  std::ofstream(dir_ + "/dump.sql")
+      << "CREATE TABLE `keys` (`k` varchar(64), `until` datetime, `changed` datetime);\n"
+         "INSERT INTO `keys` VALUES ('tok-1','2031-01-01 00:00:00','2025-01-01 00:00:00'),"
+         "('tok-1','2032-01-01 00:00:00','2025-01-02 00:00:00');\n";
+  const auto expiry_of = [&](const std::string& which) {
+    Do({"import", dir_ + "/dump.sql", "--table", "keys", "--namespace", which, "--duplicates",
+        which, "--columns", "token=k,expires_at=until,updated_at=changed"});
+    return DoJson({"validate", "tok-1", "-n", which})["expires_at"];
+  };
+  EXPECT_EQ(expiry_of("later"), 1956528000000);     // 2032
+  EXPECT_EQ(expiry_of("stricter"), 1924992000000);  // 2031
+}
+
 // A table whose digests are made with a secret: before the server's configuration has it, and then.
 TEST_F(TokenctlIntegration, ImportsATableWhoseDigestsHaveASecret) {
   // hashlib.sha512(b"abc" + b"s3cr3t").hexdigest() in Python.

@@ -36,6 +36,7 @@ struct ImportCommandOptions {
   std::optional<std::string> field_end, quote, escape, null;
   std::string column_names;
   bool header = false, no_header = false;
+  std::string duplicates = "later";
   uint64_t rate = 0;
   bool dry_run = false;
   bool presets = false;
@@ -156,9 +157,10 @@ Status Read(const Context& context, const ImportOptions& options, RowSink* sink,
 
 // Batches that the server's limits have room for, with what stands around the rows and with one row
 // more: no row is longer than 64 KiB, the half of the least that message_bytes can be.
-ImportSenderOptions SenderOptionsFor(client::Client* client, uint64_t rows_per_second_max) {
+ImportSenderOptions SenderOptionsFor(client::Client* client, const ImportCommandOptions& command) {
   ImportSenderOptions options;
-  options.rows_per_second_max = rows_per_second_max;
+  options.rows_per_second_max = command.rate;
+  options.stricter = command.duplicates == "stricter";
   const auto limits = client::ToJson(Need(client->Hello("tokenctl", TOKEND_VERSION)).limits);
   options.batch_bytes_max =
       std::min(options.batch_bytes_max, limits.value("message_bytes", size_t{4} << 20) / 2);
@@ -237,7 +239,7 @@ int Import(const Context& context, const ImportCommandOptions& command_options) 
     if (!status.ok()) error = ErrorOf(status);
   } else {
     client::Client client = context.Connect();
-    ImportSender sender(&client, SenderOptionsFor(&client, command_options.rate));
+    ImportSender sender(&client, SenderOptionsFor(&client, command_options));
     Status status = Read(context, options, &sender, &report);
     if (!status.ok()) error = ErrorOf(status);
     // What was read before an input failed is taken all the same.
@@ -370,6 +372,13 @@ void AddImportCommand(CLI::App* app, Context* context) {
                          "An expiry of 0000-00-00: refuse the row, or take it as never")
             ->type_name("WHAT")
             ->check(CLI::IsMember({"refuse", "never"}))
+            ->capture_default_str();
+        command
+            ->add_option("--duplicates", options->duplicates,
+                         "Of a token that comes more than once, or is there: the row that was "
+                         "changed later, or the stricter of the expiries. Revoked if either is")
+            ->type_name("WHICH")
+            ->check(CLI::IsMember({"later", "stricter"}))
             ->capture_default_str();
         command
             ->add_option("--rate", options->rate,

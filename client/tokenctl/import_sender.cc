@@ -58,6 +58,7 @@ Status ImportSender::BeginTable(const TableInfo& table) {
   client::ImportBeginRequest request;
   request.namespace_name = table.namespace_name;
   request.scheme = DigestSchemeName(table.scheme);
+  request.stricter = options_.stricter;
   request.source = table.database.empty() ? table.name : table.database + "." + table.name;
   client::Result<std::string> import_id = client_->ImportBegin(request);
   if (!import_id) return Fail(import_id.error());

@@ -16,7 +16,7 @@ target_sources(bench_program_test PRIVATE system/server_process.cc)
 add_dependencies(bench_program_test tokend tokend-bench)
 
 # The micro-benchmarks with a few tokens, for their answers and not their times.
-foreach(name protocol table wheel commit)
+foreach(name protocol table wheel commit import)
   add_test(NAME micro_${name}
     COMMAND micro_${name} --tokens=1000 --benchmark_min_time=0.001)
   set_tests_properties(micro_${name} PROPERTIES TIMEOUT 120 LABELS bench

@@ -1,5 +1,5 @@
-// The SQL tokeniser on extended inserts as mysqldump writes them: rows that are wanted, with the text
-// of every value, and rows that are only counted.
+// The SQL tokeniser on extended inserts as mysqldump writes them: rows that are wanted, with the
+// text of every value, and rows that are only counted.
 #include <benchmark/benchmark.h>
 
 #include <string>

@@ -2,9 +2,9 @@
 #include <memory>
 
 #include "protocol/params.h"
+#include "server/connection.h"
 #include "server/dispatcher.h"
 #include "server/query_job.h"
-#include "server/rpc_connection.h"
 
 namespace tokend {
 namespace {

@@ -29,10 +29,33 @@ constexpr auto kSettings = std::to_array<Setting>({
      "off = none"},
     {"unix", &Config::unix_path, 0, 0, "",
      "MessagePack-RPC on a unix socket: its path, auto = DATA_DIR/tokend.sock, off = none"},
-    {"http", &Config::http, 0, 0, "", "HTTP (/livez, /readyz): as listen"},
+    {"http", &Config::http, 0, 0, "", "HTTP (/auth, /livez, /readyz): as listen"},
     {"threads", &Config::threads, 0, 256, "", "Event loops; 0 = one for each CPU"},
     {"backlog", &Config::backlog, 1, 65535, "",
      "Connections that the kernel holds for each listener until they are accepted"},
+
+    {"auth_namespace", &Config::auth_namespace, 0, 0, "",
+     "Namespace of the tokens at /auth, unless a [[route]] or the gateway's URL names another"},
+    {"auth_token_header", &Config::auth_token_header, 0, 0, kNameOrOff,
+     "Field that /auth takes tokens from where there is no Authorization: Bearer (or token)"},
+    {"auth_token_cookie", &Config::auth_token_cookie, 0, 0, kNameOrOff,
+     "Cookie that /auth takes tokens from where they are in no field"},
+    {"auth_owner_header", &Config::auth_owner_header, 0, 0, kNameOrOff,
+     "Field of /auth's answer for the token's owner"},
+    {"auth_scopes_header", &Config::auth_scopes_header, 0, 0, kNameOrOff,
+     "Field of /auth's answer for its scopes, with blanks between"},
+    {"auth_expires_header", &Config::auth_expires_header, 0, 0, kNameOrOff,
+     "Field of /auth's answer for its end, in seconds since 1970; empty = never"},
+    {"auth_id_header", &Config::auth_id_header, 0, 0, kNameOrOff,
+     "Field of /auth's answer for its id"},
+    {"auth_scopes_required_header", &Config::auth_scopes_required_header, 0, 0, kNameOrOff,
+     "Field in which a gateway names scopes that the token must have"},
+    {"auth_uri_header", &Config::auth_uri_header, 0, 0, kNameOrOff,
+     "Field in which the gateway says what was asked for, for [[route]]: X-Forwarded-Uri, "
+     "X-Original-Uri; of a path behind /auth it is that. The gateway must set it always"},
+    {"auth_host_header", &Config::auth_host_header, 0, 0, kNameOrOff,
+     "The same for the host, which is Host where this is off: X-Forwarded-Host"},
+    {"auth_realm", &Config::auth_realm, 0, 0, "", "Realm in WWW-Authenticate"},
 
     {"log_level", &Config::log_level, 0, 0, "debug|info|warning|error|off",
      "Least severe log lines that are written"},
@@ -126,6 +149,20 @@ bool IsChoice(std::string_view choices, std::string_view text) {
   return false;
 }
 
+// A token, as RFC 9110 has the names of fields and RFC 6265 those of cookies.
+Status SetName(std::string_view text, std::string* name) {
+  constexpr std::string_view kOthers = "!#$%&'*+-.^_`|~";
+  const bool is_token =
+      !text.empty() && text.size() <= 128 && std::ranges::all_of(text, [&](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+               kOthers.find(c) != kOthers.npos;
+      });
+  if (!is_token)
+    return Status(ErrorCode::kBadParams, "must be a name of letters, digits and -, or off");
+  *name = text == "off" ? std::string() : std::string(text);
+  return Status::Ok();
+}
+
 Status Wrong(std::string_view setting, std::string_view rule) {
   return Status(ErrorCode::kBadParams, fmt::format("{}: {}", setting, rule));
 }
@@ -157,6 +194,25 @@ void AppendTomlString(std::string_view text, std::string* out) {
   out->push_back('"');
 }
 
+// Of a table; those that are empty are left out.
+void AppendTomlText(std::string_view key, std::string_view text, std::string* out) {
+  if (text.empty()) return;
+  fmt::format_to(std::back_inserter(*out), "{} = ", key);
+  AppendTomlString(text, out);
+  out->push_back('\n');
+}
+
+void AppendTomlTexts(std::string_view key, const std::vector<std::string>& texts,
+                     std::string* out) {
+  if (texts.empty()) return;
+  fmt::format_to(std::back_inserter(*out), "{} = [", key);
+  for (const std::string& text : texts) {
+    if (&text != &texts.front()) out->append(", ");
+    AppendTomlString(text, out);
+  }
+  out->append("]\n");
+}
+
 }  // namespace
 
 std::string Config::BackupDirectory() const {
@@ -184,12 +240,16 @@ std::string Setting::Environment() const {
 }
 
 std::string Setting::Text(const Config& config) const {
-  if (const auto* text = std::get_if<std::string Config::*>(&member)) return config.*(*text);
+  if (const auto* text = std::get_if<std::string Config::*>(&member)) {
+    const std::string& value = config.*(*text);
+    return choices == kNameOrOff && value.empty() ? "off" : value;
+  }
   return std::to_string(config.*std::get<uint64_t Config::*>(member));
 }
 
 Status Setting::Set(std::string_view text, Config* config) const {
   if (const auto* string_member = std::get_if<std::string Config::*>(&member)) {
+    if (choices == kNameOrOff) return SetName(text, &(config->*(*string_member)));
     if (!choices.empty() && !IsChoice(choices, text)) {
       return Status(ErrorCode::kBadParams, fmt::format("must be one of {}", choices));
     }
@@ -248,13 +308,17 @@ std::string ConfigToToml(const Config& config) {
     out.push_back('\n');
   }
   for (const NamespaceConfig& space : config.namespaces) {
-    out.append("\n[[namespace]]\nname = ");
-    AppendTomlString(space.name, &out);
-    fmt::format_to(std::back_inserter(out), "\nscheme = \"{}\"\n", DigestSchemeName(space.scheme));
-    if (space.secret_file.empty()) continue;
-    out.append("secret_file = ");
-    AppendTomlString(space.secret_file, &out);
-    out.push_back('\n');
+    out.append("\n[[namespace]]\n");
+    AppendTomlText("name", space.name, &out);
+    AppendTomlText("scheme", DigestSchemeName(space.scheme), &out);
+    AppendTomlText("secret_file", space.secret_file, &out);
+  }
+  for (const RouteConfig& route : config.routes) {
+    out.append("\n[[route]]\n");
+    AppendTomlText("host", route.host, &out);
+    AppendTomlText("path", route.path, &out);
+    AppendTomlText("namespace", route.namespace_name, &out);
+    AppendTomlTexts("scopes", route.scopes, &out);
   }
   return out;
 }

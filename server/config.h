@@ -15,6 +15,7 @@
 
 #include "protocol/digest.h"
 #include "protocol/error.h"
+#include "server/auth_routes.h"
 
 namespace tokend {
 
@@ -34,6 +35,18 @@ struct Config {
   std::string http = "127.0.0.1:7718";
   uint64_t threads = 0;
   uint64_t backlog = 1024;
+
+  std::string auth_namespace = "default";
+  std::string auth_token_header = "";
+  std::string auth_token_cookie = "";
+  std::string auth_owner_header = "X-Auth-Owner";
+  std::string auth_scopes_header = "X-Auth-Scopes";
+  std::string auth_expires_header = "X-Auth-Expires";
+  std::string auth_id_header = "X-Auth-Id";
+  std::string auth_scopes_required_header = "";
+  std::string auth_uri_header = "";
+  std::string auth_host_header = "";
+  std::string auth_realm = "tokend";
 
   std::string log_level = "info";
   std::string log_format = "text";
@@ -75,6 +88,7 @@ struct Config {
   uint64_t backup_bytes_per_second_max = 16 << 20;
 
   std::vector<NamespaceConfig> namespaces;
+  std::vector<RouteConfig> routes;
 
   // Where backups are: `backup_dir`, or DATA_DIR/backup for "auto".
   std::string BackupDirectory() const;
@@ -82,11 +96,15 @@ struct Config {
   std::string UnixSocketPath() const;
 };
 
+// The `choices` of settings that name an HTTP field or a cookie; "off" is the empty string.
+inline constexpr std::string_view kNameOrOff = "NAME|off";
+
 struct Setting {
   std::string_view name;  // as in the file
   std::variant<std::string Config::*, uint64_t Config::*> member;
   uint64_t min = 0, max = 0;  // of numbers
-  std::string_view choices;   // of strings: "a|b|c"; empty = free text
+  // Of strings: "a|b|c", or kNameOrOff; empty = free text.
+  std::string_view choices;
   std::string_view meaning;
 
   std::string Flag() const;                      // "--log-level"

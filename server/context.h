@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "protocol/rpc.h"
+#include "server/auth_routes.h"
 #include "server/config.h"
 #include "server/counters.h"
 #include "server/logging.h"
@@ -62,6 +63,7 @@ struct ServerContext {
   Store& store;
   WorkerPool& workers;  // queries
   WorkerPool& backups;  // one at a time
+  const AuthRoutes auth_routes;
   const uint64_t started_steady_ms;
   const uint64_t tick_ms;  // of each loop's timer
   // Constant once the loops run.

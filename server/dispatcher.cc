@@ -1,7 +1,7 @@
 #include "server/dispatcher.h"
 
+#include "server/connection.h"
 #include "server/loop.h"
-#include "server/rpc_connection.h"
 
 namespace tokend {
 
@@ -31,7 +31,7 @@ Dispatcher::Dispatcher(Loop& loop, ServerContext& server)
       namespaces_(server.store, server.config),
       reader_(server.store.table()) {}
 
-size_t Dispatcher::TryValidate(RpcConnection& connection, std::string_view bytes) {
+size_t Dispatcher::TryValidate(Connection& connection, std::string_view bytes) {
   ValidateFrame& frame = frame_;
   const size_t size = ReadValidateFrame(bytes, &frame);
   if (size == 0) return TryValidateMany(connection, bytes);
@@ -43,7 +43,7 @@ size_t Dispatcher::TryValidate(RpcConnection& connection, std::string_view bytes
   return size;
 }
 
-size_t Dispatcher::TryValidateMany(RpcConnection& connection, std::string_view bytes) {
+size_t Dispatcher::TryValidateMany(Connection& connection, std::string_view bytes) {
   ValidateManyFrame& frame = many_frame_;
   const size_t size = ReadValidateManyFrame(bytes, &frame);
   if (size == 0 || frame.tokens.size() > server_.limits.many_max) return 0;
@@ -65,7 +65,7 @@ void Dispatcher::RunValidates() {
   batch_.Run(*this);
 }
 
-void Dispatcher::Dispatch(RpcConnection& connection, const Frame& frame) {
+void Dispatcher::Dispatch(Connection& connection, const Frame& frame) {
   const bool is_notification = frame.result == FrameResult::kNotification;
   (is_notification ? loop_.counters().notifications : loop_.counters().requests).Add();
   const Method* method = FindMethod(frame.method);

@@ -25,7 +25,7 @@
 namespace tokend {
 
 class Loop;
-class RpcConnection;
+class Connection;
 
 // The store's namespaces as this loop last saw them, with the secrets of the configuration; asked
 // for again only when they have changed.
@@ -98,9 +98,9 @@ class Dispatcher {
   void Begin() { namespaces_.Refresh(); }
   // Gathers the validate or validate_many at the front of `bytes` if it has the common form, and
   // gives its size; else 0, and ReadFrame must see to it.
-  size_t TryValidate(RpcConnection& connection, std::string_view bytes);
+  size_t TryValidate(Connection& connection, std::string_view bytes);
   // A request or a notification.
-  void Dispatch(RpcConnection& connection, const Frame& frame);
+  void Dispatch(Connection& connection, const Frame& frame);
   // Looks up what has been gathered and puts the answers into their connections' output.
   void RunValidates();
   // The loop is about to sleep.
@@ -123,7 +123,7 @@ class Dispatcher {
   void NotificationFailed(const Method* method, const Status& error);
 
  private:
-  size_t TryValidateMany(RpcConnection& connection, std::string_view bytes);
+  size_t TryValidateMany(Connection& connection, std::string_view bytes);
 
   Loop& loop_;
   ServerContext& server_;

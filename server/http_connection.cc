@@ -1,175 +1,190 @@
 #include "server/http_connection.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
-#include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/string_body.hpp>
-#include <ctime>
+#include <utility>
 
 #include "server/context.h"
+#include "server/dispatcher.h"
+#include "server/http_endpoints.h"
 #include "server/loop.h"
+#include "server/wipe.h"
 
 namespace tokend {
 namespace {
 
-namespace http = boost::beast::http;
-
-// Nothing here takes a body; one that comes along is read and passed over.
-constexpr uint64_t kBodyBytesMax = 64 << 10;
-constexpr unsigned kRetryAfterSeconds = 1;
+constexpr size_t kBodyBytesMax = 64 << 10;
+// A buffer for unfinished requests that grew larger than this is given back when it is empty.
+constexpr size_t kHeldBytesKept = 16 << 10;
 
 }  // namespace
 
-struct HttpConnection::Parser {
-  http::request_parser<http::string_body> request;
-  size_t header_bytes = 0;  // so far, with the request line
-};
+HttpConnection::HttpConnection(Loop& loop, StreamRef ref)
+    : Connection(loop, ref, /*is_rpc=*/false),
+      reader_({loop.server().config.http_header_bytes_max, kBodyBytesMax}),
+      exchange_(*this) {}
 
-struct HttpConnection::Response {
-  unsigned status = 200;
-  std::string_view reason = "OK";
-  std::string_view body = {};          // text/plain, with its newline
-  std::string_view more_headers = {};  // whole lines
-  bool is_head = false;                // no body is sent, but its length is
-  bool keep_alive = true;
-};
-
-HttpConnection::HttpConnection(Loop& loop, StreamRef ref) : Stream(loop, ref) {}
-HttpConnection::~HttpConnection() = default;
+HttpConnection::~HttpConnection() { loop().discards().Add(std::move(held_)); }
 
 void HttpConnection::Refuse(std::string_view why) {
   const std::string body = fmt::format("{}\n", why);
-  End({.status = 503, .reason = "Service Unavailable", .body = body});
+  End({.status = 503, .body = body});
 }
 
 void HttpConnection::OnBytes(std::string_view bytes) {
-  held_.append(bytes);
-  HandleHeld();
+  if (held_.empty()) {
+    const size_t handled = Handle(bytes);
+    if (!open()) return;
+    held_.assign(bytes.substr(handled));
+    CheckHeldBytes();
+  } else {
+    held_.append(bytes);
+    HandleHeld();
+  }
 }
 
 void HttpConnection::HandleHeld() {
+  const size_t handled = Handle(held_);
+  if (!open() && !takes_answers()) return;
+  if (held_.capacity() > kHeldBytesKept && handled > 0) {
+    std::string left = held_.substr(handled);
+    loop().discards().Add(std::exchange(held_, std::move(left)));
+  } else {
+    // What moves away leaves no token behind it.
+    const size_t left = held_.size() - handled;
+    held_.replace(0, left, held_, handled, left);
+    Wipe(held_.data() + left, handled);
+    held_.resize(left);
+  }
+  CheckHeldBytes();
+}
+
+void HttpConnection::CheckHeldBytes() {
+  if (!SetInputBytes(held_.size())) Refuse("the server's buffers are full; retry later");
+}
+
+size_t HttpConnection::Handle(std::string_view bytes) {
   const Config& config = loop().server().config;
   loop().TakeBuffer(&output());
+  loop().dispatcher().Begin();
   size_t pos = 0;
-  while (pos < held_.size()) {
+  while (pos < bytes.size()) {
+    // One that is only gathered need not wait for the turn's end where others wait for it.
+    if (gathered()) loop().dispatcher().RunValidates();
+    if (!takes_answers()) return pos;
     if (output_bytes() >= config.output_bytes_max) {
+      // Perhaps the peer takes them at once.
       Flush();
-      if (closed()) return;
-      if (output_bytes() >= config.output_bytes_max) {
-        paused_ = true;
-        StopReading();
-        break;
+      if (closed()) return pos;
+    }
+    if (busy_ || output_bytes() >= config.output_bytes_max) {
+      paused_ = true;
+      StopReading();
+      break;
+    }
+    const HttpReader::Result result = reader_.Read(bytes.substr(pos));
+    if (result == HttpReader::Result::kNeedMore) {
+      if (!request_begun_) request_since_ms_ = loop().server().clock.SteadyMs();
+      request_begun_ = true;
+      if (reader_.wants_continue() && !continued_) {
+        output().append("HTTP/1.1 100 Continue\r\n\r\n");
+        continued_ = true;
       }
+      break;
     }
-    if (parser_ == nullptr) {
-      parser_ = std::make_unique<Parser>();
-      // Its own limit counts less where a header comes in parts.
-      parser_->request.header_limit(static_cast<uint32_t>(config.http_header_bytes_max));
-      parser_->request.body_limit(kBodyBytesMax);
-      request_since_ms_ = loop().server().clock.SteadyMs();
-    }
-    boost::beast::error_code error;
-    const bool in_header = !parser_->request.is_header_done();
-    const size_t taken = parser_->request.put(
-        boost::asio::const_buffer(held_.data() + pos, held_.size() - pos), error);
-    pos += taken;
-    if (in_header) parser_->header_bytes += taken;
-    // Of a header, and of what stands around the parts of a body, the end has not come yet.
-    const size_t unfinished_bytes =
-        parser_->request.is_header_done() && error != http::error::need_more ? 0
-                                                                             : held_.size() - pos;
-    if (error == http::error::header_limit ||
-        parser_->header_bytes + unfinished_bytes > config.http_header_bytes_max) {
-      End({.status = 431,
-           .reason = "Request Header Fields Too Large",
-           .body = "the request's header is too long\n"});
-      return;
-    }
-    if (error == http::error::need_more) break;
-    if (error == http::error::body_limit) {
-      End({.status = 413,
-           .reason = "Content Too Large",
-           .body = "the request's body is too long\n"});
-      return;
-    }
-    if (error) {
+    request_begun_ = continued_ = false;
+    if (result == HttpReader::Result::kRefused) {
       loop().counters().protocol_errors.Add();
-      End({.status = 400, .reason = "Bad Request", .body = "not an HTTP/1.1 request\n"});
-      return;
+      const std::string body = fmt::format("{}\n", reader_.error());
+      End({.status = reader_.status(), .body = body});
+      return pos;
     }
-    if (!parser_->request.is_done()) continue;
-    if (!Answer()) return;
-    parser_.reset();
+    HandleRequest();
+    pos += reader_.size();
+    reader_.Reset();
   }
-  held_.erase(0, pos);
-  if (!SetInputBytes(held_.size())) {
-    Refuse("the server's buffers are full; retry later");
-    return;
-  }
-  Flush();
+  if (!gathered()) Flush();
+  return pos;
 }
 
-bool HttpConnection::Answer() {
+void HttpConnection::HandleRequest() {
   loop().counters().http_requests.Add();
-  const auto& request = parser_->request.get();
-  Response response;
-  response.is_head = request.method() == http::verb::head;
-  response.keep_alive = request.keep_alive();
-  const std::string_view target(request.target().data(), request.target().size());
-  const std::string_view path = target.substr(0, target.find('?'));
-  std::string body, retry_after;
-  if (path != "/livez" && path != "/readyz") {
-    response.status = 404;
-    response.reason = "Not Found";
-    response.body = "not found\n";
-  } else if (request.method() != http::verb::get && request.method() != http::verb::head) {
-    response.status = 405;
-    response.reason = "Method Not Allowed";
-    response.body = "only GET and HEAD\n";
-    response.more_headers = "Allow: GET, HEAD\r\n";
-  } else if (const StoreState state = loop().server().store.state();
-             path == "/readyz" && state != StoreState::kReady) {
-    response.status = 503;
-    response.reason = "Service Unavailable";
-    body = fmt::format("{}\n", StoreStateName(state));
-    retry_after = fmt::format("Retry-After: {}\r\n", kRetryAfterSeconds);
-    response.body = body;
-    response.more_headers = retry_after;
-  } else {
-    response.body = "ok\n";
-  }
-  if (!response.keep_alive) {
+  const HttpRequest& request = reader_.request();
+  busy_ = true;
+  exchange_.request_ = &request;
+  exchange_.is_head_ = request.method == "HEAD";
+  exchange_.is_http_1_1_ = request.is_http_1_1;
+  exchange_.keep_alive_ = request.keep_alive;
+  HandleHttp(exchange_);
+  exchange_.request_ = nullptr;
+}
+
+std::string* HttpConnection::BeginAnswer(const RequestTag&) {
+  exchange_.result_.clear();
+  return &exchange_.result_;
+}
+
+void HttpConnection::EndAnswer(const RequestTag&) {
+  MethodDone({Status::Ok(), {}, exchange_.result_});
+  // It may have had a token that was issued.
+  Wipe(exchange_.result_.data(), exchange_.result_.size());
+}
+
+void HttpConnection::AnswerError(const RequestTag&, const Status& error, std::string_view id_hex) {
+  loop().counters().errors.Add();
+  MethodDone({error, id_hex, {}});
+}
+
+void HttpConnection::MethodDone(const MethodAnswer& answer) {
+  const HttpExchange::Then then = std::exchange(exchange_.then_, nullptr);
+  then(exchange_, answer);
+}
+
+void HttpConnection::Respond(const HttpResponse& response) {
+  busy_ = false;
+  if (response.closes || !exchange_.keep_alive_) {
     End(response);
-    return false;
+  } else {
+    Write(response);
   }
+}
+
+void HttpConnection::Write(const HttpResponse& response) {
+  std::string& out = output();
+  const fmt::format_int status(response.status);
+  const fmt::format_int length(response.body.size());
+  out.append("HTTP/1.1 ").append(status.data(), status.size()).append(" ");
+  out.append(HttpReason(response.status)).append("\r\nDate: ");
+  out.append(loop().http_date().At(loop().server().clock.NowMs()));
+  if (!response.content_type.empty()) {
+    out.append("\r\nContent-Type: ").append(response.content_type);
+  }
+  out.append("\r\nCache-Control: no-store\r\nContent-Length: ");
+  out.append(length.data(), length.size()).append("\r\n");
+  if (!exchange_.keep_alive_) {
+    out.append("Connection: close\r\n");
+  } else if (!exchange_.is_http_1_1_) {
+    out.append("Connection: keep-alive\r\n");
+  }
+  out.append(response.fields).append("\r\n");
+  if (!exchange_.is_head_) out.append(response.body);
+}
+
+void HttpConnection::End(const HttpResponse& response) {
+  exchange_.keep_alive_ = false;
+  busy_ = false;
   Write(response);
-  return true;
-}
-
-void HttpConnection::Write(const Response& response) {
-  const std::time_t now = static_cast<std::time_t>(loop().server().clock.NowMs() / 1000);
-  fmt::format_to(std::back_inserter(output()),
-                 "HTTP/1.1 {} {}\r\nDate: {:%a, %d %b %Y %H:%M:%S} GMT\r\n"
-                 "Content-Type: text/plain\r\nCache-Control: no-store\r\n"
-                 "Content-Length: {}\r\n{}{}\r\n{}",
-                 response.status, response.reason, fmt::gmtime(now), response.body.size(),
-                 response.more_headers, response.keep_alive ? "" : "Connection: close\r\n",
-                 response.is_head ? "" : response.body);
-}
-
-void HttpConnection::End(const Response& response) {
-  Response last = response;
-  last.keep_alive = false;
-  Write(last);
-  held_.clear();
+  loop().discards().Add(std::exchange(held_, std::string()));
   (void)SetInputBytes(0);  // less than before is never over the bound
   paused_ = false;
   CloseAfterFlush();
 }
 
-void HttpConnection::OnOutputTaken() {
-  if (!paused_ || output_bytes() > loop().server().config.output_bytes_max / 2) return;
+void HttpConnection::Resume() {
+  if (!paused_ || closed() || busy_ ||
+      output_bytes() > loop().server().config.output_bytes_max / 2) {
+    return;
+  }
   paused_ = false;
   HandleHeld();
   if (closed() || paused_) return;
@@ -177,12 +192,18 @@ void HttpConnection::OnOutputTaken() {
   EndIfDone();
 }
 
+void HttpConnection::OnOutputTaken() { Resume(); }
+
+void HttpConnection::FlushAnswers() {
+  Flush();
+  if (!closed()) Resume();
+}
+
 bool HttpConnection::IsOverdue(uint64_t steady_ms, bool active) {
   const Config& config = loop().server().config;
-  if (active || paused_ || !swept_) active_at_ms_ = steady_ms;
+  if (active || paused_ || busy_ || !swept_) active_at_ms_ = steady_ms;
   swept_ = true;
-  if (parser_ != nullptr && !paused_ &&
-      steady_ms - request_since_ms_ >= config.message_timeout_ms) {
+  if (request_begun_ && !paused_ && steady_ms - request_since_ms_ >= config.message_timeout_ms) {
     return true;
   }
   return config.idle_timeout_ms != 0 && steady_ms - active_at_ms_ >= config.idle_timeout_ms;

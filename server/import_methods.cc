@@ -5,9 +5,9 @@
 #include <utility>
 
 #include "protocol/params.h"
+#include "server/connection.h"
 #include "server/dispatcher.h"
 #include "server/loop.h"
-#include "server/rpc_connection.h"
 #include "server/write_request.h"
 
 namespace tokend {

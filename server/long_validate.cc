@@ -10,11 +10,11 @@
 #include "protocol/digest.h"
 #include "protocol/tokens_cursor.h"
 #include "server/answers.h"
+#include "server/connection.h"
 #include "server/context.h"
 #include "server/dispatcher.h"
 #include "server/loop.h"
 #include "server/pending_request.h"
-#include "server/rpc_connection.h"
 #include "server/wipe.h"
 
 namespace tokend {
@@ -59,7 +59,7 @@ class LongValidates::Request {
   // Does a piece of it. True if that was the last one and the answer is in its connection's output,
   // or there is nobody to be answered any more.
   bool RunPiece(Loop& loop) {
-    RpcConnection* connection = loop.FindRpc(connection_);
+    Connection* connection = loop.FindConnection(connection_);
     if (connection == nullptr || !connection->takes_answers()) return Over(loop, Status::Ok());
     if (!error_.ok()) return Over(loop, error_);
     if (!checked_) {
@@ -151,7 +151,7 @@ class LongValidates::Request {
   bool Over(Loop& loop, const Status& status) {
     loop.discards().Add(std::move(bytes_));
     bytes_.clear();
-    RpcConnection* connection = request_.Return(loop);
+    Connection* connection = request_.Return(loop);
     if (connection == nullptr) return true;
     if (!status.ok()) {
       connection->AnswerError(request_.tag(), status);

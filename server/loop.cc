@@ -179,18 +179,19 @@ void Loop::OnConnection(Listener& listener, int status) {
       server_.connections.load(std::memory_order_relaxed) >= server_.config.connections_max;
   Slot& slot = slots_[ref.slot];
   if (listener.protocol == ListenerProtocol::kRpc) {
-    slot.stream = std::make_unique<RpcConnection>(*this, ref);
+    slot.connection = std::make_unique<RpcConnection>(*this, ref);
   } else {
-    slot.stream = std::make_unique<HttpConnection>(*this, ref);
+    slot.connection = std::make_unique<HttpConnection>(*this, ref);
   }
-  Stream& stream = *slot.stream;
-  if (stream.Accept(&listener.handle.get()->stream) != 0) {
-    stream.Close();
+  Connection& connection = *slot.connection;
+  if (connection.Accept(&listener.handle.get()->stream) != 0) {
+    connection.Close();
     return;
   }
   if (full) {
     counters_.connections_refused.Add();
-    stream.Refuse(fmt::format("too many connections: at most {}", server_.config.connections_max));
+    connection.Refuse(
+        fmt::format("too many connections: at most {}", server_.config.connections_max));
   }
 }
 
@@ -205,14 +206,13 @@ bool Loop::MayReadLong(uint64_t* round) {
   return true;
 }
 
-RpcConnection* Loop::FindRpc(StreamRef ref) {
+Connection* Loop::FindConnection(StreamRef ref) {
   Slot& slot = slots_[ref.slot];
   if (slot.generation != ref.generation) return nullptr;
-  // Only RPC connections hand references to themselves out.
-  return static_cast<RpcConnection*>(slot.stream.get());
+  return slot.connection.get();
 }
 
-void Loop::FlushLater(RpcConnection& connection) {
+void Loop::FlushLater(Connection& connection) {
   const StreamRef ref = connection.ref();
   // Answers of one connection often come in a row.
   if (to_flush_.empty() || to_flush_.back() != ref) to_flush_.push_back(ref);
@@ -245,7 +245,7 @@ void Loop::LogBuffersFull() {
 
 void Loop::Bury(StreamRef ref) {
   Slot& slot = slots_[ref.slot];
-  graveyard_.push_back(std::move(slot.stream));
+  graveyard_.push_back(std::move(slot.connection));
   ++slot.generation;
   free_slots_.push_back(ref.slot);
   --streams_;
@@ -275,7 +275,7 @@ void Loop::RunGathered() {
   while (!to_flush_.empty()) {
     flushing_.swap(to_flush_);
     for (const StreamRef ref : flushing_) {
-      if (RpcConnection* connection = FindRpc(ref)) connection->FlushAnswers();
+      if (Connection* connection = FindConnection(ref)) connection->FlushAnswers();
     }
     flushing_.clear();
   }
@@ -304,11 +304,11 @@ void Loop::OnTick() {
   for (size_t looked = 0; looked < kSweepMax && looked < slots_.size(); ++looked) {
     if (sweep_next_ >= slots_.size()) sweep_next_ = 0;
     Slot& slot = slots_[sweep_next_++];
-    if (slot.stream != nullptr) slot.stream->Sweep(now_ms);
+    if (slot.connection != nullptr) slot.connection->Sweep(now_ms);
   }
   if (!draining_ || now_ms < drain_until_ms_) return;
   for (Slot& slot : slots_) {
-    if (slot.stream != nullptr) slot.stream->Close();
+    if (slot.connection != nullptr) slot.connection->Close();
   }
 }
 
@@ -318,7 +318,7 @@ void Loop::Drain(uint64_t until_ms) {
   drain_until_ms_ = until_ms;
   listeners_.clear();
   for (Slot& slot : slots_) {
-    if (slot.stream != nullptr) slot.stream->Finish();
+    if (slot.connection != nullptr) slot.connection->Finish();
   }
 }
 

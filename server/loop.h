@@ -27,6 +27,7 @@
 #include "server/context.h"
 #include "server/counters.h"
 #include "server/discard_queue.h"
+#include "server/http_date.h"
 #include "server/long_validate.h"
 #include "server/stream.h"
 #include "server/uv_handle.h"
@@ -34,7 +35,7 @@
 namespace tokend {
 
 class Dispatcher;
-class RpcConnection;
+class Connection;
 
 enum class ListenerProtocol : uint8_t { kRpc, kHttp };
 
@@ -65,6 +66,7 @@ class Loop {
   Dispatcher& dispatcher() { return *dispatcher_; }
   LongValidates& long_validates() { return long_validates_; }
   DiscardQueue& discards() { return discards_; }
+  HttpDate& http_date() { return http_date_; }
   // Which turn this is. A connection reads once in each, however much it has sent.
   uint64_t turn() const { return turn_; }
   // Whether a connection in the middle of a long message, or that read much the last time, may
@@ -79,10 +81,10 @@ class Loop {
   // closed by then.
   void ReadDone(size_t size);
   // The connection that `ref` names, or null if it is gone.
-  RpcConnection* FindRpc(StreamRef ref);
+  Connection* FindConnection(StreamRef ref);
   // Has the connection flushed before the loop sleeps, so that answers which come together leave
   // together.
-  void FlushLater(RpcConnection& connection);
+  void FlushLater(Connection& connection);
   // Output buffers go around: a connection has one only while it has output. Take does nothing for
   // a string that has one; after Give it is empty.
   void TakeBuffer(std::string* buffer);
@@ -95,7 +97,7 @@ class Loop {
  private:
   struct Listener;
   struct Slot {
-    std::unique_ptr<Stream> stream;
+    std::unique_ptr<Connection> connection;
     uint32_t generation = 0;
   };
 
@@ -120,6 +122,7 @@ class Loop {
   std::unique_ptr<Dispatcher> dispatcher_;
   DiscardQueue discards_{server_.buffered_bytes};
   LongValidates long_validates_{*this};
+  HttpDate http_date_;
   std::unique_ptr<char[]> read_buffer_;
   size_t read_kept_ = 0;  // bytes at its start that gathered validates may point into
   std::vector<std::unique_ptr<Listener>> listeners_;
@@ -130,7 +133,7 @@ class Loop {
   std::vector<uint32_t> free_slots_;
   size_t streams_ = 0;     // slots in use
   size_t sweep_next_ = 0;  // slot that the next tick begins with
-  std::vector<std::unique_ptr<Stream>> graveyard_;
+  std::vector<std::unique_ptr<Connection>> graveyard_;
   std::vector<StreamRef> to_flush_, flushing_;
   std::vector<std::unique_ptr<Completion>> taken_;
   std::vector<std::string> buffers_;

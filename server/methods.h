@@ -11,7 +11,7 @@
 namespace tokend {
 
 class Dispatcher;
-class RpcConnection;
+class Connection;
 struct Method;
 
 // What a caller must be allowed to do. kNone: anybody who may connect.
@@ -27,7 +27,7 @@ struct RequestTag {
 // One request on its way through a handler; lives for the handler's call.
 struct Call {
   Dispatcher& dispatcher;
-  RpcConnection& connection;
+  Connection& connection;
   RequestTag tag;
   std::string_view params;  // one encoded array
 };

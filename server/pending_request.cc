@@ -1,22 +1,22 @@
 #include "server/pending_request.h"
 
 #include "server/completion.h"
+#include "server/connection.h"
 #include "server/loop.h"
-#include "server/rpc_connection.h"
 
 namespace tokend {
 
 PendingRequest::PendingRequest(const Call& call) : PendingRequest(call.connection, call.tag) {}
 
-PendingRequest::PendingRequest(RpcConnection& connection, const RequestTag& tag)
+PendingRequest::PendingRequest(Connection& connection, const RequestTag& tag)
     : loop_(connection.loop()), connection_(connection.ref()), tag_(tag) {}
 
 void PendingRequest::Post(std::unique_ptr<Completion> completion) const {
   loop_.Post(std::move(completion));
 }
 
-RpcConnection* PendingRequest::Return(Loop& loop) const {
-  RpcConnection* connection = loop.FindRpc(connection_);
+Connection* PendingRequest::Return(Loop& loop) const {
+  Connection* connection = loop.FindConnection(connection_);
   if (connection == nullptr) return nullptr;
   connection->RequestReturned();
   if (!connection->takes_answers()) return nullptr;

@@ -11,20 +11,20 @@ namespace tokend {
 
 class Completion;
 class Loop;
-class RpcConnection;
+class Connection;
 
 class PendingRequest {
  public:
   // Loop thread. Whoever hands the request on tells the connection so (RequestHandedOn).
   explicit PendingRequest(const Call& call);
-  PendingRequest(RpcConnection& connection, const RequestTag& tag);
+  PendingRequest(Connection& connection, const RequestTag& tag);
 
   const RequestTag& tag() const { return tag_; }
   // Any thread: hands `completion`, which holds this request, to the loop.
   void Post(std::unique_ptr<Completion> completion) const;
   // Loop thread, once: the connection, which is flushed before the loop sleeps; null if it is gone
   // or has been refused, since the refusal is the last thing that it is told.
-  RpcConnection* Return(Loop& loop) const;
+  Connection* Return(Loop& loop) const;
 
  private:
   Loop& loop_;

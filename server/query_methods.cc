@@ -4,10 +4,10 @@
 
 #include "protocol/params.h"
 #include "protocol/record.h"
+#include "server/connection.h"
 #include "server/dispatcher.h"
 #include "server/loop.h"
 #include "server/query_job.h"
-#include "server/rpc_connection.h"
 #include "server/write_request.h"
 
 namespace tokend {
@@ -131,7 +131,7 @@ void QueryJob::Run(std::unique_ptr<Job> self) {
 }
 
 void QueryJob::OnLoop(Loop& loop) {
-  RpcConnection* connection = request_.Return(loop);
+  Connection* connection = request_.Return(loop);
   if (request_.tag().is_notification && !status_.ok()) {
     loop.dispatcher().NotificationFailed(request_.tag().method, status_);
   } else if (connection == nullptr) {

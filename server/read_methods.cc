@@ -3,9 +3,9 @@
 
 #include "protocol/params.h"
 #include "server/answers.h"
+#include "server/connection.h"
 #include "server/dispatcher.h"
 #include "server/loop.h"
-#include "server/rpc_connection.h"
 #include "tokend_version.h"
 
 namespace tokend {

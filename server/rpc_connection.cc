@@ -28,18 +28,13 @@ constexpr size_t kHeldGrowth = 8;
 
 }  // namespace
 
-RpcConnection::RpcConnection(Loop& loop, StreamRef ref) : Stream(loop, ref) {}
+RpcConnection::RpcConnection(Loop& loop, StreamRef ref) : Connection(loop, ref, /*is_rpc=*/true) {}
 
 RpcConnection::~RpcConnection() { loop().discards().Add(std::move(held_)); }
 
-void RpcConnection::BeginGathered() {
-  gathered_ = true;
-  loop().FlushLater(*this);
-}
-
 void RpcConnection::Refuse(std::string_view why) {
   // What was asked before is answered before.
-  if (gathered_) loop().dispatcher().RunValidates();
+  if (gathered()) loop().dispatcher().RunValidates();
   msgpack_io::Writer writer(&output());
   WriteProtocolError(why, &writer);
   loop().discards().Add(std::exchange(held_, std::string()));
@@ -155,7 +150,7 @@ size_t RpcConnection::Handle(std::string_view bytes) {
       dispatcher.Dispatch(*this, frame);
     }
   }
-  if (!gathered_) Flush();
+  if (!gathered()) Flush();
   return pos;
 }
 
@@ -163,13 +158,13 @@ bool RpcConnection::IsInLongMessage() const { return held_.size() >= kHeldBytesL
 
 bool RpcConnection::OverBounds() const {
   const Config& config = loop().server().config;
-  return output_bytes() >= config.output_bytes_max || requests_pending_ >= config.pipeline_max;
+  return output_bytes() >= config.output_bytes_max || requests_pending() >= config.pipeline_max;
 }
 
 bool RpcConnection::WellUnderBounds() const {
   const Config& config = loop().server().config;
   return output_bytes() <= config.output_bytes_max / 2 &&
-         requests_pending_ <= config.pipeline_max / 2;
+         requests_pending() <= config.pipeline_max / 2;
 }
 
 void RpcConnection::Resume() {
@@ -199,11 +194,18 @@ void RpcConnection::AnswerError(const RequestTag& tag, const Status& error,
   WriteErrorResponse(tag.msgid, error, id_hex, &writer);
 }
 
-void RpcConnection::CheckAnswerSize(const RequestTag& tag, size_t start) {
+std::string* RpcConnection::BeginAnswer(const RequestTag& tag) {
+  answer_begin_ = output().size();
+  msgpack_io::Writer writer(&output());
+  BeginResponse(tag.msgid, &writer);
+  return &output();
+}
+
+void RpcConnection::EndAnswer(const RequestTag& tag) {
   const size_t limit = loop().server().limits.message_bytes_max;
-  const size_t size = output().size() - start;
+  const size_t size = output().size() - answer_begin_;
   if (size <= limit) return;
-  output().resize(start);
+  output().resize(answer_begin_);
   AnswerError(tag, Status(ErrorCode::kTooLarge,
                           fmt::format("answer: would be {} bytes and must be at most {}; ask for "
                                       "less at a time",
@@ -212,7 +214,7 @@ void RpcConnection::CheckAnswerSize(const RequestTag& tag, size_t start) {
 
 bool RpcConnection::IsOverdue(uint64_t steady_ms, bool active) {
   const Config& config = loop().server().config;
-  if (active || paused_ || requests_pending_ > 0 || !swept_) active_at_ms_ = steady_ms;
+  if (active || paused_ || requests_pending() > 0 || !swept_) active_at_ms_ = steady_ms;
   swept_ = true;
   if (message_begun_ && !paused_ && steady_ms - message_since_ms_ >= config.message_timeout_ms) {
     return true;

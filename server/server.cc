@@ -95,6 +95,7 @@ Status Server::Open(const ServerParts& parts) {
       .store = *store_,
       .workers = *workers_,
       .backups = *backups_,
+      .auth_routes = AuthRoutes(config_.routes),
       .started_steady_ms = clock_->SteadyMs(),
       .tick_ms = parts.tick_ms,
   });

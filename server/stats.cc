@@ -5,10 +5,10 @@
 #include <string_view>
 
 #include "protocol/params.h"
+#include "server/connection.h"
 #include "server/dispatcher.h"
 #include "server/loop.h"
 #include "server/query_job.h"
-#include "server/rpc_connection.h"
 #include "tokend_version.h"
 
 namespace tokend {

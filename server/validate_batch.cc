@@ -9,10 +9,10 @@
 
 #include "server/answers.h"
 #include "server/completion.h"
+#include "server/connection.h"
 #include "server/dispatcher.h"
 #include "server/loop.h"
 #include "server/pending_request.h"
-#include "server/rpc_connection.h"
 #include "server/worker_pool.h"
 
 namespace tokend {
@@ -53,7 +53,7 @@ class DiskValidate final : public Job, public Completion {
     Status status;
   };
 
-  DiskValidate(RpcConnection& connection, const RequestTag& tag, bool is_many, Store& store,
+  DiskValidate(Connection& connection, const RequestTag& tag, bool is_many, Store& store,
                std::span<const Lookup> lookups)
       : request_(connection, tag), store_(store), is_many_(is_many) {
     elements_.resize(lookups.size());
@@ -76,7 +76,7 @@ class DiskValidate final : public Job, public Completion {
   }
 
   void OnLoop(Loop& loop) override {
-    RpcConnection* connection = request_.Return(loop);
+    Connection* connection = request_.Return(loop);
     if (connection == nullptr) return;
     Dispatcher& dispatcher = loop.dispatcher();
     std::vector<Lookup> lookups;
@@ -134,7 +134,7 @@ class DiskValidate final : public Job, public Completion {
 };
 
 // Whether it could be handed to the worker pool.
-bool AskDisk(RpcConnection& connection, const RequestTag& tag, bool is_many,
+bool AskDisk(Connection& connection, const RequestTag& tag, bool is_many,
              std::span<const Lookup> lookups) {
   ServerContext& server = connection.loop().server();
   std::unique_ptr<Job> job =
@@ -177,8 +177,8 @@ class ValidateBatch::Answerer {
   void Answer(const Request& request, std::span<const Lookup> lookups) {
     if (connection_ == nullptr || request.from != from_) Turn(request.from);
     if (connection_ == nullptr) return;
-    if (request.is_many || request.tag.is_notification || !HasShortAnswer(lookups[0]) ||
-        lookups[0].verdict == Verdict::kUnavailable) {
+    if (!connection_->is_rpc() || request.is_many || request.tag.is_notification ||
+        !HasShortAnswer(lookups[0]) || lookups[0].verdict == Verdict::kUnavailable) {
       HandOver();
       AnswerAtLength(request, lookups);
       return;
@@ -194,7 +194,7 @@ class ValidateBatch::Answerer {
   void Turn(StreamRef to) {
     HandOver();
     from_ = to;
-    connection_ = dispatcher_.loop().FindRpc(to);
+    connection_ = dispatcher_.loop().FindConnection(to);
     if (connection_ != nullptr) connection_->ValidatesAnswered();
   }
 
@@ -249,7 +249,7 @@ class ValidateBatch::Answerer {
 
   Dispatcher& dispatcher_;
   StreamRef from_;
-  RpcConnection* connection_ = nullptr;
+  Connection* connection_ = nullptr;
   std::array<uint64_t, kVerdicts> verdicts_{};
   size_t size_ = 0;
   std::array<char, 4096> bytes_;

@@ -12,8 +12,8 @@
 
 #include "protocol/digest.h"
 #include "protocol/params.h"
+#include "server/connection.h"
 #include "server/methods.h"
-#include "server/rpc_connection.h"
 #include "server/space.h"
 #include "server/stream.h"
 #include "storage/store.h"
@@ -26,13 +26,13 @@ class Dispatcher;
 class ValidateBatch {
  public:
   // Requires of a token that is no key: space.has_keys(), as AddLookup does.
-  void Add(RpcConnection& connection, const RequestTag& tag, const Space& space,
+  void Add(Connection& connection, const RequestTag& tag, const Space& space,
            const TokenRef& token) {
     AddRequest(connection, tag, 1, false);
     AddLookup(space, token);
   }
   // A validate_many: `count` calls of AddLookup or AddUnavailable follow.
-  void AddMany(RpcConnection& connection, const RequestTag& tag, size_t count) {
+  void AddMany(Connection& connection, const RequestTag& tag, size_t count) {
     AddRequest(connection, tag, count, true);
   }
   void AddLookup(const Space& space, const TokenRef& token) {
@@ -89,7 +89,7 @@ class ValidateBatch {
     std::string_view secret;
   };
 
-  void AddRequest(RpcConnection& connection, const RequestTag& tag, size_t lookups, bool is_many) {
+  void AddRequest(Connection& connection, const RequestTag& tag, size_t lookups, bool is_many) {
     connection.ValidateGathered();
     requests_.push_back({connection.ref(), tag, lookups, is_many, true});
   }

@@ -7,9 +7,9 @@
 #include "protocol/issued_token.h"
 #include "protocol/params.h"
 #include "server/answers.h"
+#include "server/connection.h"
 #include "server/dispatcher.h"
 #include "server/loop.h"
-#include "server/rpc_connection.h"
 #include "server/write_request.h"
 
 namespace tokend {
@@ -157,7 +157,7 @@ void WriteRequest::OnLoop(Loop& loop) {
   AnswerOn(loop, request_.Return(loop));
 }
 
-void WriteRequest::AnswerOn(Loop& loop, RpcConnection* connection) {
+void WriteRequest::AnswerOn(Loop& loop, Connection* connection) {
   const RequestTag& tag = request_.tag();
   if (tag.is_notification) {
     if (const Status status = FirstError(); !status.ok()) {

@@ -39,7 +39,7 @@ class WriteRequest : public Submission, public Completion {
   // Loop thread.
   void OnLoop(Loop& loop) override;
   // Loop thread: `connection` is null where it is gone.
-  void AnswerOn(Loop& loop, RpcConnection* connection);
+  void AnswerOn(Loop& loop, Connection* connection);
 
   // issue and rotate: the token, shown once in the answer. Wiped with the request.
   std::string issued_token;

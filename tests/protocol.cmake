@@ -4,6 +4,8 @@ tokend_test(token_test LIBS tokend_protocol LABELS unit)
 tokend_test(error_test LIBS tokend_protocol LABELS unit)
 tokend_test(digest_test LIBS tokend_protocol LABELS unit)
 tokend_test(sha256_ni_test LIBS tokend_protocol OpenSSL::Crypto LABELS unit)
+tokend_test(http_reader_test LIBS tokend_http LABELS unit)
+tokend_test(url_test LIBS tokend_http LABELS unit)
 tokend_test(issued_token_test LIBS tokend_protocol LABELS unit)
 tokend_test(msgpack_test LIBS tokend_protocol LABELS unit)
 # Against msgpack-c, which no product code links.

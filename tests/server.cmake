@@ -20,6 +20,7 @@ tokend_server_test(namespace_secret_test)
 tokend_server_test(rpc_stream_test)
 tokend_server_test(rpc_bounds_test LABELS overload)
 tokend_server_test(http_test LABELS overload)
+tokend_server_test(http_auth_test)
 tokend_server_test(server_lifecycle_test LABELS fault)
 target_link_libraries(server_lifecycle_test PRIVATE tokend_fault_disk)
 

@@ -1,0 +1,52 @@
+#include "server/auth_routes.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "protocol/http.h"
+#include "protocol/url.h"
+
+namespace tokend {
+namespace {
+
+std::string_view WithoutPort(std::string_view host) {
+  const size_t colon = host.rfind(':');
+  // "[::1]" has colons and no port.
+  if (colon == host.npos || host.find(']', colon) != host.npos) return host;
+  return host.substr(0, colon);
+}
+
+bool IsBelow(std::string_view path, std::string_view prefix) {
+  if (prefix == "/") return true;
+  return path.starts_with(prefix) && (path.size() == prefix.size() || path[prefix.size()] == '/');
+}
+
+}  // namespace
+
+AuthRoutes::AuthRoutes(std::vector<RouteConfig> routes) : routes_(std::move(routes)) {
+  std::ranges::stable_sort(routes_, [](const RouteConfig& a, const RouteConfig& b) {
+    return std::tuple(a.host.empty(), b.path.size()) < std::tuple(b.host.empty(), a.path.size());
+  });
+  have_paths_ = std::ranges::any_of(routes_, [](const auto& route) { return !route.path.empty(); });
+}
+
+const RouteConfig* AuthRoutes::Find(std::string_view host, std::string_view path,
+                                    bool* ambiguous) const {
+  *ambiguous = false;
+  if (routes_.empty()) return nullptr;
+  std::string normal;
+  if (have_paths_ && !path.empty() && !NormalizePath(path, &normal)) {
+    *ambiguous = true;
+    return nullptr;
+  }
+  host = WithoutPort(host);
+  for (const RouteConfig& route : routes_) {
+    if (!route.host.empty() && !IsSameIgnoringCase(host, route.host)) continue;
+    if (!route.path.empty() && (normal.empty() || !IsBelow(normal, route.path))) continue;
+    return &route;
+  }
+  return nullptr;
+}
+
+}  // namespace tokend

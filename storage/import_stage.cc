@@ -276,7 +276,7 @@ void ImportStage::Wait() {
 }
 
 void ImportStage::RunThread() {
-  BeginThread("import", ThreadRole::kServing);
+  BeginThread("import", ThreadRole::kBackground);
   std::unique_lock lock(mutex_);
   while (true) {
     job_changed_.wait(lock, [this] { return stopping_ || job_ != nullptr; });

@@ -340,6 +340,17 @@ Pending<ServerInfo> Client::SendHello(std::string_view name, std::string_view ve
   });
 }
 
+Pending<ServerInfo> Client::SendSignIn(std::string_view client_id, std::string_view client_secret) {
+  return Send<ServerInfo>(connection_, "hello", DecodeServerInfo, [&](msgpack_io::Writer* out) {
+    out->ArrayHeader(1);
+    out->MapHeader(2);
+    out->Str("client_id");
+    out->Str(client_id);
+    out->Str("client_secret");
+    out->Str(client_secret);
+  });
+}
+
 Pending<ServerStats> Client::SendStats() {
   return SendNothing<ServerStats>(connection_, "stats", DecodeStats);
 }

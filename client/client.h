@@ -374,6 +374,11 @@ class Client {
   Result<ServerInfo> Hello(std::string_view name, std::string_view version) {
     return SendHello(name, version).Wait();
   }
+  // Says which of the server's callers asks, from here on; see docs/access.md. `unauthenticated`
+  // comes after a while.
+  Result<ServerInfo> SignIn(std::string_view client_id, std::string_view client_secret) {
+    return SendSignIn(client_id, client_secret).Wait();
+  }
   Result<ServerStats> Stats() { return SendStats().Wait(); }
   Result<Done> Ping() { return SendPing().Wait(); }
   // Lets disk reclaiming take the gap between wall clock and its own clock over at once.
@@ -404,6 +409,7 @@ class Client {
   Pending<ImportTotals> SendImportRows(std::string_view import_id, const ImportBatch& batch);
   Pending<ImportTotals> SendImportEnd(std::string_view import_id);
   Pending<ServerInfo> SendHello(std::string_view name, std::string_view version);
+  Pending<ServerInfo> SendSignIn(std::string_view client_id, std::string_view client_secret);
   Pending<ServerStats> SendStats();
   Pending<Done> SendPing();
   Pending<Done> SendClockAccept();

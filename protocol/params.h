@@ -38,6 +38,12 @@ struct TokenRef {
   TokenKey key;            // when is_key
 };
 
+struct HelloParams {
+  std::string_view client, version;
+  // Who asks, where callers are configured; both or neither.
+  std::string_view client_id, client_secret;
+};
+
 struct TokenParams {  // validate, revoke
   TokenRef token;
   std::string_view namespace_name = kDefaultNamespace;
@@ -161,7 +167,7 @@ struct ImportRowsParams {
 };
 
 Status DecodeNoParams(std::string_view params);
-Status DecodeHello(std::string_view params);  // ignores unknown keys
+Status DecodeHello(std::string_view params, HelloParams* out);  // ignores unknown keys
 Status DecodeToken(std::string_view params, TokenParams* out);
 Status DecodeTokens(std::string_view params, const RpcLimits& limits, TokensParams* out);
 Status DecodeInsert(std::string_view params, InsertParams* out);

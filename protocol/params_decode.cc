@@ -61,13 +61,11 @@ constexpr Field<GetDraft> kGetFields[] = {
     {"namespace", Into<&GetDraft::namespace_name, ReadNamespace>},
 };
 
-struct HelloParams {
-  std::string_view client, version;
-};
-
 constexpr Field<HelloParams> kHelloFields[] = {
     {"client", Into<&HelloParams::client, ReadText>},
     {"version", Into<&HelloParams::version, ReadText>},
+    {"client_id", Into<&HelloParams::client_id, ReadText>},
+    {"client_secret", Into<&HelloParams::client_secret, ReadText>},
 };
 
 template <typename Params>
@@ -92,13 +90,18 @@ Status ReadInsert(Reader& in, InsertParams* out) {
 
 Status DecodeNoParams(std::string_view params) { return Positions(params).Open(0, "[]"); }
 
-Status DecodeHello(std::string_view params) {
+Status DecodeHello(std::string_view params, HelloParams* out) {
+  *out = HelloParams();
   Positions positions(params);
   if (Status status = positions.Open(1, "[{client, version, ...}]"); !status.ok()) return status;
   if (!positions.Next()) return Status::Ok();
-  HelloParams hello;
-  return ReadMap(positions.in(), "hello", std::span<const Field<HelloParams>>(kHelloFields), &hello,
-                 UnknownKeys::kIgnore);
+  Status status =
+      ReadMap(positions.in(), "hello", std::span<const Field<HelloParams>>(kHelloFields), out,
+              UnknownKeys::kIgnore);
+  if (status.ok() && out->client_id.empty() != out->client_secret.empty()) {
+    return Bad("client_id", "must be given together with client_secret");
+  }
+  return status;
 }
 
 Status DecodeToken(std::string_view params, TokenParams* out) {

@@ -47,7 +47,9 @@ class BackupJob final : public QueryJob {
 }  // namespace
 
 void HandleBackup(Call& call) {
-  if (Status status = DecodeNoParams(call.params); !status.ok()) {
+  Status status = DecodeNoParams(call.params);
+  if (status.ok()) status = call.AllowEverywhere();
+  if (!status.ok()) {
     call.connection.AnswerError(call.tag, status);
     return;
   }

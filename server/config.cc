@@ -34,6 +34,9 @@ constexpr auto kSettings = std::to_array<Setting>({
     {"backlog", &Config::backlog, 1, 65535, "",
      "Connections that the kernel holds for each listener until they are accepted"},
 
+    {"http_hosts", &Config::http_hosts, 0, 0, "",
+     "Names, with commas, that requests may have as Host, besides addresses, where HTTP is on "
+     "loopback alone: no web page may reach it under a name of its own. /auth takes any"},
     {"auth_namespace", &Config::auth_namespace, 0, 0, "",
      "Namespace of the tokens at /auth, unless a [[route]] or the gateway's URL names another"},
     {"auth_token_header", &Config::auth_token_header, 0, 0, kNameOrOff,
@@ -167,15 +170,17 @@ Status Wrong(std::string_view setting, std::string_view rule) {
   return Status(ErrorCode::kBadParams, fmt::format("{}: {}", setting, rule));
 }
 
-Status CheckListen(std::string_view name, const std::string& text) {
+Status CheckListen(std::string_view name, const std::string& text, bool is_guarded) {
   std::vector<Endpoint> endpoints;
   const Status status = ResolveEndpoints(text, &endpoints);
   if (!status.ok()) return Wrong(name, status.message());
   for (const Endpoint& endpoint : endpoints) {
-    if (!endpoint.IsLoopback()) {
-      return Wrong(name, fmt::format("{} is not a loopback address, and there is no access control "
-                                     "yet to guard it; use 127.0.0.1 or [::1]",
-                                     endpoint.ToString()));
+    if (!endpoint.IsLoopback() && !is_guarded) {
+      return Wrong(name,
+                   fmt::format("{} is not a loopback address, and no [[caller]] is configured, "
+                               "so that everybody there could do everything; configure "
+                               "callers, or use 127.0.0.1 or [::1]",
+                               endpoint.ToString()));
     }
   }
   return Status::Ok();
@@ -279,8 +284,10 @@ const Setting* FindSetting(std::string_view name) {
 }
 
 Status CheckConfig(const Config& config) {
-  if (Status status = CheckListen("listen", config.listen); !status.ok()) return status;
-  if (Status status = CheckListen("http", config.http); !status.ok()) return status;
+  if (Status status = CheckCallers(config.callers); !status.ok()) return status;
+  const bool is_guarded = !config.callers.empty();
+  if (Status status = CheckListen("listen", config.listen, is_guarded); !status.ok()) return status;
+  if (Status status = CheckListen("http", config.http, is_guarded); !status.ok()) return status;
   if (Status status = CheckUnixPath(config.UnixSocketPath()); !status.ok()) {
     return Wrong("unix", status.message());
   }
@@ -319,6 +326,16 @@ std::string ConfigToToml(const Config& config) {
     AppendTomlText("path", route.path, &out);
     AppendTomlText("namespace", route.namespace_name, &out);
     AppendTomlTexts("scopes", route.scopes, &out);
+  }
+  for (const CallerConfig& caller : config.callers) {
+    out.append("\n[[caller]]\n");
+    AppendTomlText("name", caller.name, &out);
+    AppendTomlTexts("secrets_sha256", caller.secrets_sha256, &out);
+    AppendTomlTexts("unix_users", caller.unix_users, &out);
+    if (caller.anonymous) out.append("anonymous = true\n");
+    AppendTomlTexts("roles", caller.roles, &out);
+    AppendTomlTexts("namespaces", caller.namespaces, &out);
+    AppendTomlTexts("owners", caller.owners, &out);
   }
   return out;
 }

@@ -16,6 +16,7 @@
 #include "protocol/digest.h"
 #include "protocol/error.h"
 #include "server/auth_routes.h"
+#include "server/callers.h"
 
 namespace tokend {
 
@@ -36,6 +37,7 @@ struct Config {
   uint64_t threads = 0;
   uint64_t backlog = 1024;
 
+  std::string http_hosts = "localhost";
   std::string auth_namespace = "default";
   std::string auth_token_header = "";
   std::string auth_token_cookie = "";
@@ -89,6 +91,7 @@ struct Config {
 
   std::vector<NamespaceConfig> namespaces;
   std::vector<RouteConfig> routes;
+  std::vector<CallerConfig> callers;
 
   // Where backups are: `backup_dir`, or DATA_DIR/backup for "auto".
   std::string BackupDirectory() const;

@@ -47,6 +47,15 @@ class Table {
       if (IsWhole(key, text)) values->push_back(text);
     }
   }
+  void Flag(std::string_view key, bool* value) {
+    const toml::node* node = Find(key);
+    if (node == nullptr) return;
+    if (const auto* flag = node->as_boolean()) {
+      *value = flag->get();
+    } else {
+      Wrong(key, "must be true or false");
+    }
+  }
   // A key that is there, or the whole table, is not as it should be.
   void Wrong(std::string_view key, std::string_view rule) {
     const toml::node* at = table_ == nullptr ? nullptr : table_->get(key);
@@ -169,12 +178,29 @@ Status ReadRoute(Table& table, Config* config) {
   return Status::Ok();
 }
 
+Status ReadCaller(Table& table, Config* config) {
+  CallerConfig caller;
+  table.Text("name", &caller.name);
+  table.Texts("secrets_sha256", &caller.secrets_sha256);
+  table.Texts("unix_users", &caller.unix_users);
+  table.Flag("anonymous", &caller.anonymous);
+  table.Texts("roles", &caller.roles);
+  table.Texts("namespaces", &caller.namespaces);
+  table.Texts("owners", &caller.owners);
+  if (caller.name.empty()) table.Missing("name");
+  for (const std::string& name : caller.namespaces) table.CheckNamespace(name);
+  if (Status status = table.Finish(); !status.ok()) return status;
+  config->callers.push_back(std::move(caller));
+  return Status::Ok();
+}
+
 struct TableKind {
   std::string_view name;
   Status (*read)(Table& table, Config* config);
 };
 
-constexpr TableKind kKinds[] = {{"namespace", &ReadNamespace}, {"route", &ReadRoute}};
+constexpr TableKind kKinds[] = {
+    {"caller", &ReadCaller}, {"namespace", &ReadNamespace}, {"route", &ReadRoute}};
 
 const TableKind* FindKind(std::string_view name) {
   const auto found =

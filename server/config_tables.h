@@ -1,4 +1,5 @@
-// The tables of a configuration file that there may be several of: [[namespace]], [[route]].
+// The tables of a configuration file that there may be several of: [[namespace]], [[route]],
+// [[caller]].
 #pragma once
 
 #include <string>

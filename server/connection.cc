@@ -1,8 +1,43 @@
 #include "server/connection.h"
 
+#include "server/context.h"
 #include "server/loop.h"
 
 namespace tokend {
+
+Connection::Connection(Loop& loop, StreamRef ref, bool is_rpc)
+    : Stream(loop, ref), is_rpc_(is_rpc) {
+  ResolveCaller();
+}
+
+void Connection::OnAccepted() { ResetIdentity(); }
+
+void Connection::ResetIdentity() {
+  identity_ = {};
+  if (const auto uid = PeerUser()) {
+    identity_.kind = Identity::Kind::kUnixUser;
+    identity_.uid = *uid;
+  }
+  ResolveCaller();
+}
+
+uint64_t Connection::loop_callers_version() const { return loop().server().callers.version(); }
+
+void Connection::ResolveCaller() {
+  // The version first: what is taken is at least as new.
+  callers_version_ = loop_callers_version();
+  callers_ = loop().server().callers.Get();
+  caller_ = &callers_->Find(identity_);
+  validates_all_ = caller_->Has(Right::kValidate) && caller_->has_all_namespaces();
+}
+
+bool Connection::SignIn(Identity identity) {
+  RefreshCaller();
+  if (callers_->enabled() && !callers_->Knows(identity)) return false;
+  identity_ = std::move(identity);
+  ResolveCaller();
+  return true;
+}
 
 void Connection::BeginGathered() {
   gathered_ = true;

@@ -4,12 +4,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "protocol/error.h"
 #include "protocol/msgpack.h"
+#include "server/callers.h"
 #include "server/methods.h"
 #include "server/stream.h"
 
@@ -17,6 +19,18 @@ namespace tokend {
 
 class Connection : public Stream {
  public:
+  // --- who asks ---
+
+  const Caller& caller() const { return *caller_; }
+  // Whether the caller may have any token of any namespace validated.
+  bool validates_all() const { return validates_all_; }
+  // The peer has shown who it is. False, and nothing changes, where nobody is known by that.
+  bool SignIn(Identity identity);
+  // Back to what the connection itself shows.
+  void SignOut() {
+    if (identity_.kind == Identity::Kind::kSecret) ResetIdentity();
+  }
+
   // --- answers: they are sent when the read, or the list of completions, has been worked off ---
 
   // `encode` is given a Writer and writes the result, one value. For a notification it is not
@@ -51,7 +65,13 @@ class Connection : public Stream {
   virtual void FlushAnswers() = 0;
 
  protected:
-  Connection(Loop& loop, StreamRef ref, bool is_rpc) : Stream(loop, ref), is_rpc_(is_rpc) {}
+  Connection(Loop& loop, StreamRef ref, bool is_rpc);
+
+  // To be called before requests are handled: callers may have been configured anew.
+  void RefreshCaller() {
+    if (loop_callers_version() != callers_version_) ResolveCaller();
+  }
+  const Identity& identity() const { return identity_; }
 
   uint32_t requests_pending() const { return requests_pending_; }
   // Validates wait in the batch.
@@ -62,8 +82,17 @@ class Connection : public Stream {
   virtual std::string* BeginAnswer(const RequestTag& tag) = 0;
   virtual void EndAnswer(const RequestTag& tag) = 0;
   void BeginGathered();
+  uint64_t loop_callers_version() const;
+  void ResolveCaller();
+  void ResetIdentity();
+  void OnAccepted() override;
 
   const bool is_rpc_;
+  Identity identity_;
+  std::shared_ptr<const Callers> callers_;  // of which caller_ is one
+  uint64_t callers_version_ = 0;
+  const Caller* caller_ = nullptr;
+  bool validates_all_ = false;
   bool gathered_ = false;
   uint32_t requests_pending_ = 0;
 };

@@ -12,8 +12,10 @@
 
 #include "protocol/rpc.h"
 #include "server/auth_routes.h"
+#include "server/callers.h"
 #include "server/config.h"
 #include "server/counters.h"
+#include "server/failed_tries.h"
 #include "server/logging.h"
 #include "server/worker_pool.h"
 #include "storage/clock.h"
@@ -63,7 +65,10 @@ struct ServerContext {
   Store& store;
   WorkerPool& workers;  // queries
   WorkerPool& backups;  // one at a time
+  CallerDirectory& callers;
+  FailedTries& failed_tries;
   const AuthRoutes auth_routes;
+  const bool is_http_on_loopback;  // alone
   const uint64_t started_steady_ms;
   const uint64_t tick_ms;  // of each loop's timer
   // Constant once the loops run.

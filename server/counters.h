@@ -37,14 +37,17 @@ class TurnCounter {
     size_t bucket = 0;
     while (bucket < kBoundsUs.size() && us > kBoundsUs[bucket]) ++bucket;
     counts_[bucket].Add();
+    sum_us_.Add(us);
     if (us > max_us_.load(std::memory_order_relaxed)) max_us_.store(us, std::memory_order_relaxed);
   }
   // Of bucket i: at most kBoundsUs[i], and more than the bound before it.
   uint64_t count(size_t bucket) const { return counts_[bucket].value(); }
+  uint64_t sum_us() const { return sum_us_.value(); }
   uint64_t max_us() const { return max_us_.load(std::memory_order_relaxed); }
 
  private:
   std::array<Counter, kBoundsUs.size() + 1> counts_;
+  Counter sum_us_;
   std::atomic<uint64_t> max_us_{0};
 };
 

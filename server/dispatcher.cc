@@ -23,6 +23,19 @@ void NamespaceCache::Load(uint64_t version) {
   default_ = found == with_keys_.end() ? nullptr : &found->second;
 }
 
+namespace {
+
+// Of a validate or a validate_many of the common form. If not, the general way says why.
+template <typename SomeFrame>
+bool MayValidate(const Connection& connection, const SomeFrame& frame) {
+  if (connection.validates_all()) [[likely]]
+    return true;
+  return connection.caller().Has(Right::kValidate) &&
+         connection.caller().MayUse(frame.has_namespace ? frame.namespace_name : kDefaultNamespace);
+}
+
+}  // namespace
+
 Dispatcher::Dispatcher(Loop& loop, ServerContext& server)
     : loop_(loop),
       server_(server),
@@ -37,7 +50,7 @@ size_t Dispatcher::TryValidate(Connection& connection, std::string_view bytes) {
   if (size == 0) return TryValidateMany(connection, bytes);
   const Space* space = frame.has_namespace ? namespaces_.FindWithKeys(frame.namespace_name)
                                            : namespaces_.DefaultWithKeys();
-  if (space == nullptr) return 0;
+  if (space == nullptr || !MayValidate(connection, frame)) return 0;
   ++taken_;
   batch_.Add(connection, {frame.msgid, false, validate_}, *space, frame.token);
   return size;
@@ -49,7 +62,7 @@ size_t Dispatcher::TryValidateMany(Connection& connection, std::string_view byte
   if (size == 0 || frame.tokens.size() > server_.limits.many_max) return 0;
   const Space* space = frame.has_namespace ? namespaces_.FindWithKeys(frame.namespace_name)
                                            : namespaces_.DefaultWithKeys();
-  if (space == nullptr) return 0;
+  if (space == nullptr || !MayValidate(connection, frame)) return 0;
   loop_.counters().requests.Add();
   loop_.counters().methods[MethodIndex(*validate_many_)].Add();
   batch_.AddMany(connection, {frame.msgid, false, validate_many_}, frame.tokens.size());
@@ -76,6 +89,10 @@ void Dispatcher::Dispatch(Connection& connection, const Frame& frame) {
     return;
   }
   loop_.counters().methods[MethodIndex(*method)].Add();
+  if (Status status = CheckRight(connection.caller(), *method); !status.ok()) {
+    connection.AnswerError(tag, status);
+    return;
+  }
   Call call{*this, connection, tag, frame.params};
   method->handler(call);
 }

@@ -9,6 +9,7 @@
 #include "protocol/url.h"
 #include "server/context.h"
 #include "server/dispatcher.h"
+#include "server/http_connection.h"
 #include "server/http_endpoints.h"
 #include "server/loop.h"
 
@@ -266,6 +267,10 @@ void HandleAuth(HttpExchange& exchange) {
   }
   if (token->empty()) {
     Deny(exchange, 401, "invalid_token");
+    return;
+  }
+  if (!exchange.connection().caller().MayUse(demand.namespace_name)) {
+    CannotSay(exchange, "this gateway may not ask about that namespace");
     return;
   }
   Dispatcher& dispatcher = exchange.loop().dispatcher();

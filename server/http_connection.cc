@@ -66,6 +66,7 @@ void HttpConnection::CheckHeldBytes() {
 size_t HttpConnection::Handle(std::string_view bytes) {
   const Config& config = loop().server().config;
   loop().TakeBuffer(&output());
+  RefreshCaller();
   loop().dispatcher().Begin();
   size_t pos = 0;
   while (pos < bytes.size()) {
@@ -110,6 +111,8 @@ size_t HttpConnection::Handle(std::string_view bytes) {
 void HttpConnection::HandleRequest() {
   loop().counters().http_requests.Add();
   const HttpRequest& request = reader_.request();
+  // Credentials go with each request, and hold for it alone.
+  SignOut();
   busy_ = true;
   exchange_.request_ = &request;
   exchange_.is_head_ = request.method == "HEAD";

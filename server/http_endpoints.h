@@ -8,10 +8,21 @@
 
 namespace tokend {
 
+// Where an endpoint has those of its caller, besides in Tokend-Authorization.
+enum class Credentials : uint8_t {
+  kAuthorization,
+  kAuthorizationOrForm,  // client_id and client_secret, as RFC 6749 allows
+  // In no other place, since gateways ask on behalf of others: Authorization, Host and Origin are
+  // those of their clients, and whatever is wrong with the gateway itself is no denial.
+  kForwarded,
+};
+
 struct HttpEndpoint {
   std::string_view path;
   bool takes_suffix = false;      // "/path/..." is its, too
   std::string_view methods = {};  // "GET, HEAD"; empty = any
+  Right right = Right::kNone;
+  Credentials credentials = Credentials::kAuthorization;
   void (*handle)(HttpExchange& exchange) = nullptr;
 };
 
@@ -25,5 +36,10 @@ void HandleLivez(HttpExchange& exchange);
 void HandleReadyz(HttpExchange& exchange);
 // http_auth.cc
 void HandleAuth(HttpExchange& exchange);
+// http_metrics.cc
+void HandleMetrics(HttpExchange& exchange);
+// http_oauth.cc
+void HandleIntrospect(HttpExchange& exchange);
+void HandleRevokeToken(HttpExchange& exchange);
 
 }  // namespace tokend

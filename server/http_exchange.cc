@@ -1,6 +1,7 @@
 #include "server/http_exchange.h"
 
 #include "server/dispatcher.h"
+#include "server/failed_tries.h"
 #include "server/http_connection.h"
 #include "server/loop.h"
 
@@ -62,10 +63,18 @@ void HttpExchange::Call(std::string_view method, std::string_view params, Then t
   then_ = then;
   Dispatcher& dispatcher = loop().dispatcher();
   loop().counters().methods[MethodIndex(*row)].Add();
-  struct Call call {
-    dispatcher, connection_, {0, false, row}, params
-  };
+  const RequestTag tag{0, false, row};
+  if (Status status = CheckRight(connection_.caller(), *row); !status.ok()) {
+    connection_.AnswerError(tag, status);
+    return;
+  }
+  tokend::Call call{dispatcher, connection_, tag, params};
   row->handler(call);
+}
+
+void HttpExchange::RefuseCaller(Then then) {
+  then_ = then;
+  AnswerFailedTry(connection_, {});
 }
 
 void HttpExchange::Validate(const Space& space, const TokenKey& key, Then then) {

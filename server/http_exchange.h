@@ -55,15 +55,18 @@ class HttpExchange {
 
   // Until the endpoint returns.
   const HttpRequest& request() const { return *request_; }
+  HttpConnection& connection() const { return connection_; }
   Loop& loop() const;
   ServerContext& server() const;
   Note& note() { return note_; }
 
   // The answer, once.
   void Respond(const HttpResponse& response);
-  // `params` is an encoded array.
+  // A method, if the caller has the right to it. `params` is an encoded array.
   void Call(std::string_view method, std::string_view params, Then then);
-  // The method validate, of a key; `then` has its result.
+  // `then` is told `unauthenticated`, after a while: the caller's credentials are wrong.
+  void RefuseCaller(Then then);
+  // The method validate, of a key, whoever asks; `then` has its result.
   void Validate(const Space& space, const TokenKey& key, Then then);
 
  private:

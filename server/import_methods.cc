@@ -56,7 +56,10 @@ ImportedRow MakeRow(Call& call, const ImportRow& row, const std::string& namespa
 
 void HandleImportBegin(Call& call) {
   ImportBeginParams params;
-  if (Status status = DecodeImportBegin(call.params, &params); !status.ok()) {
+  Status status = DecodeImportBegin(call.params, &params);
+  if (status.ok()) status = call.Allow(params.namespace_name);
+  if (status.ok()) status = call.AllowAllOwners();
+  if (!status.ok()) {
     call.connection.AnswerError(call.tag, status);
     return;
   }
@@ -93,6 +96,10 @@ void HandleImportRows(Call& call) {
                          "since: begin it again"));
     return;
   }
+  if (Status allowed = call.Allow(*namespace_name); !allowed.ok()) {
+    call.connection.AnswerError(call.tag, allowed);
+    return;
+  }
   const Space space = SpaceOf(call, *namespace_name);
   // None of them is taken then: to refuse a row is to say that it is wrong.
   if (!space.has_keys() && std::any_of(params.rows.begin(), params.rows.end(), [](const auto& one) {
@@ -117,7 +124,10 @@ void HandleImportRows(Call& call) {
 
 void HandleImportEnd(Call& call) {
   std::string_view import_id;
-  if (Status status = DecodeImportEnd(call.params, &import_id); !status.ok()) {
+  Status status = DecodeImportEnd(call.params, &import_id);
+  const auto namespace_name = call.dispatcher.server().imports.Find(import_id);
+  if (status.ok() && namespace_name) status = call.Allow(*namespace_name);
+  if (!status.ok()) {
     call.connection.AnswerError(call.tag, status);
     return;
   }

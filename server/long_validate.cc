@@ -63,7 +63,7 @@ class LongValidates::Request {
     if (connection == nullptr || !connection->takes_answers()) return Over(loop, Status::Ok());
     if (!error_.ok()) return Over(loop, error_);
     if (!checked_) {
-      error_ = Check(loop.dispatcher());
+      error_ = Check(loop.dispatcher(), *connection);
       return false;
     }
     LookUp(loop);
@@ -79,7 +79,7 @@ class LongValidates::Request {
   }
 
  private:
-  Status Check(Dispatcher& dispatcher) {
+  Status Check(Dispatcher& dispatcher, Connection& connection) {
     TokenRef token;
     for (size_t i = 0; i < kPieceChecks && tokens_.left() > 0; ++i) {
       if (Status status = tokens_.Next(&token); !status.ok()) return status;
@@ -87,6 +87,8 @@ class LongValidates::Request {
     if (tokens_.left() > 0) return Status::Ok();
     std::string_view name;
     if (Status status = tokens_.ReadNamespace(&name); !status.ok()) return status;
+    const Call call{dispatcher, connection, request_.tag(), params_};
+    if (Status status = call.Allow(name); !status.ok()) return status;
     const Space* space = dispatcher.namespaces().Find(name);
     if (space == nullptr) return UnknownNamespace(name);
     space_ = *space;

@@ -299,8 +299,16 @@ void Loop::OnPrepare() {
   turn_began_cpu_ns_ = cpu_ns;
 }
 
+void Loop::PostLater(uint64_t delay_ms, std::unique_ptr<Completion> completion) {
+  later_.emplace(server_.clock.SteadyMs() + delay_ms, std::move(completion));
+}
+
 void Loop::OnTick() {
   const uint64_t now_ms = server_.clock.SteadyMs();
+  while (!later_.empty() && later_.begin()->first <= now_ms) {
+    const auto due = later_.extract(later_.begin());
+    due.mapped()->OnLoop(*this);
+  }
   for (size_t looked = 0; looked < kSweepMax && looked < slots_.size(); ++looked) {
     if (sweep_next_ >= slots_.size()) sweep_next_ = 0;
     Slot& slot = slots_[sweep_next_++];

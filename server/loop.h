@@ -17,6 +17,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -82,6 +83,9 @@ class Loop {
   void ReadDone(size_t size);
   // The connection that `ref` names, or null if it is gone.
   Connection* FindConnection(StreamRef ref);
+  // As Post, and not before so many milliseconds have passed.
+  void PostLater(uint64_t delay_ms, std::unique_ptr<Completion> completion);
+  LogLimiter& failed_tries_log() { return failed_tries_log_; }
   // Has the connection flushed before the loop sleeps, so that answers which come together leave
   // together.
   void FlushLater(Connection& connection);
@@ -137,7 +141,8 @@ class Loop {
   std::vector<StreamRef> to_flush_, flushing_;
   std::vector<std::unique_ptr<Completion>> taken_;
   std::vector<std::string> buffers_;
-  LogLimiter accept_log_, buffers_log_;
+  LogLimiter accept_log_, buffers_log_, failed_tries_log_;
+  std::multimap<uint64_t, std::unique_ptr<Completion>> later_;  // by when they are due
   uint64_t turn_ = 1;
   uint64_t long_round_ = 1;
   bool long_read_ = false, long_refused_ = false;  // in this turn

@@ -60,6 +60,18 @@ std::string ArmCrashPointOf(std::map<std::string, std::string>* environment) {
 // the memtables that were flushed: as much as three of them.
 void ReturnLargeBlocks() { mallopt(M_MMAP_THRESHOLD, 256 << 10); }
 
+// What is wrong is said, and everything stays as it was.
+void Reload(const std::vector<std::string>& arguments,
+            const std::map<std::string, std::string>& environment, tokend::Logger& log,
+            tokend::Server& server) {
+  const tokend::ConfigResult settings = tokend::ReadConfig(arguments, environment);
+  if (settings.next == tokend::ConfigResult::Next::kServe) {
+    server.Reload(settings.config);
+  } else {
+    log.Error("reload_failed", {{"error", settings.err}});
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -70,8 +82,8 @@ int main(int argc, char** argv) {
     return 2;
   }
 #endif
-  const tokend::ConfigResult settings =
-      tokend::ReadConfig(std::vector<std::string>(argv + 1, argv + argc), environment);
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  const tokend::ConfigResult settings = tokend::ReadConfig(arguments, environment);
   if (settings.next == tokend::ConfigResult::Next::kExit) {
     std::fputs(settings.out.c_str(), stdout);
     std::fputs(settings.err.c_str(), stderr);
@@ -99,7 +111,7 @@ int main(int argc, char** argv) {
 
   int signal_number = 0;
   while (sigwait(&signals, &signal_number) == 0 && signal_number == SIGHUP) {
-    log.Info("hangup", {{"done", "nothing: logs go to stderr"}});
+    Reload(arguments, environment, log, *server);
   }
   log.Info("stopping", {{"signal", strsignal(signal_number)}});
   server->Stop();

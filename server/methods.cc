@@ -7,6 +7,7 @@
 #include <set>
 #include <unordered_map>
 
+#include "server/connection.h"
 #include "server/counters.h"
 
 namespace tokend {
@@ -54,7 +55,44 @@ Status Wrong(const Method& method, std::string_view what) {
   return Status(ErrorCode::kInternal, fmt::format("method table: {}: {}", method.name, what));
 }
 
+Status Forbidden(const Caller& caller, std::string_view what) {
+  if (!caller.is_known()) {
+    return Status(
+        ErrorCode::kUnauthenticated,
+        fmt::format("{} is not for everybody: say hello with client_id and client_secret", what));
+  }
+  return Status(ErrorCode::kForbidden,
+                fmt::format("{} is not for caller {}", what, QuoteName(caller.name())));
+}
+
 }  // namespace
+
+Status CheckRight(const Caller& caller, const Method& method) {
+  return caller.Has(method.right) ? Status::Ok() : Forbidden(caller, method.name);
+}
+
+Status Call::Allow(std::string_view namespace_name) const {
+  const Caller& caller = connection.caller();
+  if (caller.MayUse(namespace_name)) return Status::Ok();
+  return Forbidden(caller, "namespace " + QuoteName(namespace_name));
+}
+
+Status Call::AllowEverywhere() const {
+  const Caller& caller = connection.caller();
+  if (caller.has_all_namespaces() && caller.owners().empty()) return Status::Ok();
+  return Forbidden(caller, "what concerns all namespaces and owners");
+}
+
+Status Call::AllowOwner(const std::optional<std::string_view>& owner) const {
+  const Caller& caller = connection.caller();
+  if (caller.MayManage(owner)) return Status::Ok();
+  return Forbidden(caller, owner ? "owner " + QuoteName(*owner) : "a request without an owner");
+}
+
+Status Call::AllowAllOwners() const {
+  const Caller& caller = connection.caller();
+  return caller.owners().empty() ? Status::Ok() : Forbidden(caller, "what concerns all owners");
+}
 
 std::span<const Method> Methods() { return kMethods; }
 

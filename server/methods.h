@@ -3,19 +3,18 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 
 #include "protocol/error.h"
+#include "server/callers.h"
 
 namespace tokend {
 
 class Dispatcher;
 class Connection;
 struct Method;
-
-// What a caller must be allowed to do. kNone: anybody who may connect.
-enum class Right : uint8_t { kNone, kValidate, kIssue, kRevoke, kRead, kAdmin };
 
 // Which request an answer belongs to.
 struct RequestTag {
@@ -30,6 +29,13 @@ struct Call {
   Connection& connection;
   RequestTag tag;
   std::string_view params;  // one encoded array
+
+  // What the method's right does not say: whether this caller may do it to tokens of that
+  // namespace, in all of them, to those of that owner, or to whosever they are.
+  Status Allow(std::string_view namespace_name) const;
+  Status AllowEverywhere() const;
+  Status AllowOwner(const std::optional<std::string_view>& owner) const;
+  Status AllowAllOwners() const;
 };
 
 // A handler answers at once, or hands the request on (PendingRequest) and is answered for later.
@@ -47,6 +53,9 @@ std::span<const Method> Methods();
 const Method* FindMethod(std::string_view name);
 // The method's place in Methods(), which is also its place in LoopCounters::methods.
 size_t MethodIndex(const Method& method);
+
+// Whether the caller has the method's right.
+Status CheckRight(const Caller& caller, const Method& method);
 
 // Once at start: names are unique and whole, numbers fit together, each row has a handler.
 Status CheckMethods();

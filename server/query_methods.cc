@@ -1,4 +1,5 @@
 // get, list, count: what may read the disk.
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -13,6 +14,10 @@
 namespace tokend {
 namespace {
 
+bool IsAmong(const std::vector<std::string>& owners, const std::optional<std::string>& owner) {
+  return owner && std::ranges::find(owners, *owner) != owners.end();
+}
+
 class GetJob final : public QueryJob {
  public:
   GetJob(const Call& call, const GetParams& params, std::optional<TokenKey> key)
@@ -20,7 +25,8 @@ class GetJob final : public QueryJob {
         server_(call.dispatcher.server()),
         namespace_name_(params.namespace_name),
         key_(key),
-        id_(params.id) {}
+        id_(params.id),
+        owners_(call.connection.caller().owners()) {}
 
  private:
   Status Answer(msgpack_io::Writer& out) override {
@@ -28,7 +34,8 @@ class GetJob final : public QueryJob {
     Status status = key_ ? server_.store.Get(namespace_name_, *key_, &record)
                          : server_.store.GetById(namespace_name_, id_, &record);
     if (!status.ok()) return status;
-    if (record) {
+    // To who does not manage it there is none.
+    if (record && (owners_.empty() || IsAmong(owners_, record->owner))) {
       EncodeRecord(*record, server_.clock.NowMs(), &out);
     } else {
       out.Nil();
@@ -40,6 +47,7 @@ class GetJob final : public QueryJob {
   std::string namespace_name_;
   std::optional<TokenKey> key_;
   TokenId id_;
+  const std::vector<std::string> owners_;  // whose tokens the caller manages; empty = all
 };
 
 // Keeps a copy of the params, which the decoded ones point into.
@@ -51,6 +59,7 @@ class ListJob : public QueryJob {
   Status Decode(Status (*decode)(std::string_view, ListParams*)) {
     return decode(encoded_, &params_);
   }
+  const ListParams& params() const { return params_; }
 
  protected:
   Status Answer(msgpack_io::Writer& out) override {
@@ -93,7 +102,10 @@ class CountJob final : public ListJob {
 template <typename SomeListJob>
 void HandleFiltered(Call& call, Status (*decode)(std::string_view, ListParams*)) {
   auto job = std::make_unique<SomeListJob>(call);
-  if (Status status = job->Decode(decode); !status.ok()) {
+  Status status = job->Decode(decode);
+  if (status.ok()) status = call.Allow(job->params().namespace_name);
+  if (status.ok()) status = call.AllowOwner(job->params().owner);
+  if (!status.ok()) {
     call.connection.AnswerError(call.tag, status);
     return;
   }
@@ -145,13 +157,15 @@ void QueryJob::OnLoop(Loop& loop) {
 
 void HandleGet(Call& call) {
   GetParams params;
-  if (Status status = DecodeGet(call.params, &params); !status.ok()) {
+  Status status = DecodeGet(call.params, &params);
+  if (status.ok()) status = call.Allow(params.namespace_name);
+  if (!status.ok()) {
     call.connection.AnswerError(call.tag, status);
     return;
   }
   std::optional<TokenKey> key;
   if (params.token) {
-    const Status status = MakeKey(call, *params.token, params.namespace_name, &key.emplace());
+    status = MakeKey(call, *params.token, params.namespace_name, &key.emplace());
     if (!status.ok()) {
       call.connection.AnswerError(call.tag, status);
       return;

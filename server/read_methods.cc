@@ -5,6 +5,7 @@
 #include "server/answers.h"
 #include "server/connection.h"
 #include "server/dispatcher.h"
+#include "server/failed_tries.h"
 #include "server/loop.h"
 #include "tokend_version.h"
 
@@ -16,8 +17,14 @@ constexpr uint64_t kProtocolVersion = 1;
 }  // namespace
 
 void HandleHello(Call& call) {
-  if (Status status = DecodeHello(call.params); !status.ok()) {
+  HelloParams params;
+  if (Status status = DecodeHello(call.params, &params); !status.ok()) {
     call.connection.AnswerError(call.tag, status);
+    return;
+  }
+  if (!params.client_id.empty() &&
+      !call.connection.SignIn(Identity::OfSecret(params.client_id, params.client_secret))) {
+    AnswerFailedTry(call.connection, call.tag);
     return;
   }
   const RpcLimits& limits = call.dispatcher.server().limits;
@@ -54,6 +61,10 @@ void HandleValidate(Call& call) {
     call.connection.AnswerError(call.tag, status);
     return;
   }
+  if (Status status = call.Allow(params.namespace_name); !status.ok()) {
+    call.connection.AnswerError(call.tag, status);
+    return;
+  }
   const Space* space = call.dispatcher.namespaces().Find(params.namespace_name);
   if (space == nullptr) {
     call.connection.AnswerError(call.tag, UnknownNamespace(params.namespace_name));
@@ -77,6 +88,10 @@ void HandleValidateMany(Call& call) {
   }
   TokensParams& params = call.dispatcher.tokens_params();
   if (Status status = DecodeTokens(call.params, server.limits, &params); !status.ok()) {
+    call.connection.AnswerError(call.tag, status);
+    return;
+  }
+  if (Status status = call.Allow(params.namespace_name); !status.ok()) {
     call.connection.AnswerError(call.tag, status);
     return;
   }

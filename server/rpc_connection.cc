@@ -105,6 +105,7 @@ size_t RpcConnection::Handle(std::string_view bytes) {
   const RpcLimits& limits = loop().server().limits;
   Dispatcher& dispatcher = loop().dispatcher();
   loop().TakeBuffer(&output());
+  RefreshCaller();
   dispatcher.Begin();
   size_t pos = 0;
   bool has_answered = true;  // perhaps: output or requests under way may have grown

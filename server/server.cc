@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <random>
 #include <set>
 #include <stdexcept>
@@ -85,6 +86,8 @@ Status Server::Open(const ServerParts& parts) {
   workers_ = std::make_unique<WorkerPool>("query", ThreadRole::kServing, config_.query_threads,
                                           config_.query_queue_max, 2 * config_.message_bytes_max);
   backups_ = std::make_unique<WorkerPool>("backup", ThreadRole::kBackground, 1, 1, SIZE_MAX);
+  callers_ = std::make_unique<CallerDirectory>(std::make_shared<Callers>(config_.callers));
+  failed_tries_ = std::make_unique<FailedTries>(*clock_);
   context_.reset(new ServerContext{
       .config = config_,
       .limits = {.message_bytes_max = config_.message_bytes_max,
@@ -95,7 +98,11 @@ Status Server::Open(const ServerParts& parts) {
       .store = *store_,
       .workers = *workers_,
       .backups = *backups_,
+      .callers = *callers_,
+      .failed_tries = *failed_tries_,
       .auth_routes = AuthRoutes(config_.routes),
+      .is_http_on_loopback = std::ranges::all_of(
+          http_endpoints_, [](const Endpoint& endpoint) { return endpoint.IsLoopback(); }),
       .started_steady_ms = clock_->SteadyMs(),
       .tick_ms = parts.tick_ms,
   });
@@ -163,6 +170,11 @@ Status Server::BindUnix() {
   sockets_.push_back(std::move(sockets));
   log_.Info("listening", {{"protocol", "rpc"}, {"address", "unix:" + path}});
   return Status::Ok();
+}
+
+void Server::Reload(const Config& config) {
+  callers_->Replace(std::make_shared<Callers>(config.callers));
+  log_.Info("reloaded", {{"callers", config.callers.size()}});
 }
 
 void Server::Stop() {

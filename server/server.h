@@ -52,6 +52,9 @@ class Server {
   // Drains and closes, in order; returns when all is closed. Any thread, once.
   void Stop();
 
+  // Takes over what a running server can of the settings that were read anew: the callers.
+  void Reload(const Config& config);
+
   Store& store() { return *store_; }
   // Where it listens, with the ports that were given for port 0.
   const std::vector<Endpoint>& rpc_endpoints() const { return rpc_endpoints_; }
@@ -85,6 +88,8 @@ class Server {
   std::vector<Sockets> sockets_;  // until the loops have them
   std::unique_ptr<Store> store_;
   std::unique_ptr<WorkerPool> workers_, backups_;
+  std::unique_ptr<CallerDirectory> callers_;
+  std::unique_ptr<FailedTries> failed_tries_;
   std::unique_ptr<ServerContext> context_;
   std::vector<std::unique_ptr<Loop>> loops_;
 };

@@ -135,6 +135,9 @@ void WriteLoops(const std::vector<const LoopCounters*>& loops, MapWriter* map) {
   uint64_t turn_us_max = 0;
   for (const LoopCounters* loop : loops) turn_us_max = std::max(turn_us_max, loop->turns.max_us());
   map->Number("loop_turn_us_max", turn_us_max);
+  uint64_t turn_us = 0;
+  for (const LoopCounters* loop : loops) turn_us += loop->turns.sum_us();
+  map->Number("loop_turn_us_total", turn_us);
   // How evenly connections are spread: the kernel does it by hash.
   msgpack_io::Writer& each = map->Value("loops");
   each.ArrayHeader(static_cast<uint32_t>(loops.size()));
@@ -159,6 +162,7 @@ class StatsJob final : public QueryJob {
     map.Text("version", TOKEND_VERSION);
     map.Number("uptime_ms", server_.clock.SteadyMs() - server_.started_steady_ms);
     map.Number("buffered_bytes", server_.buffered_bytes.load(std::memory_order_relaxed));
+    map.Number("callers_refused_total", server_.failed_tries.total());
     WriteLoops(server_.loops, &map);
     map.End();
     return Status::Ok();
@@ -170,7 +174,9 @@ class StatsJob final : public QueryJob {
 }  // namespace
 
 void HandleStats(Call& call) {
-  if (Status status = DecodeNoParams(call.params); !status.ok()) {
+  Status status = DecodeNoParams(call.params);
+  if (status.ok()) status = call.AllowEverywhere();
+  if (!status.ok()) {
     call.connection.AnswerError(call.tag, status);
     return;
   }

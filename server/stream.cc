@@ -1,6 +1,8 @@
 #include "server/stream.h"
 
+#include <netinet/in.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include <atomic>
 #include <cassert>
@@ -42,8 +44,39 @@ int Stream::Accept(uv_stream_t* listener) {
   loop_.counters().connections.Add();
   loop_.counters().connections_total.Add();
   loop_.server().connections.fetch_add(1, std::memory_order_relaxed);
+  OnAccepted();
   StartReading();
   return 0;
+}
+
+std::string Stream::PeerAddress() {
+  sockaddr_storage address{};
+  int size = sizeof address;
+  if (handle_.get()->handle.type != UV_TCP ||
+      uv_tcp_getpeername(&handle_.get()->tcp, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+    return "unix";
+  }
+  char text[INET6_ADDRSTRLEN] = "";
+  if (address.ss_family == AF_INET) {
+    uv_ip4_name(reinterpret_cast<sockaddr_in*>(&address), text, sizeof text);
+    return text;
+  }
+  // Whoever has one address of a network has all of them.
+  auto& ipv6 = reinterpret_cast<sockaddr_in6&>(address);
+  std::memset(ipv6.sin6_addr.s6_addr + 8, 0, 8);
+  uv_ip6_name(&ipv6, text, sizeof text);
+  return std::string(text) + "/64";
+}
+
+std::optional<uid_t> Stream::PeerUser() {
+  uv_os_fd_t fd = -1;
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (handle_.get()->handle.type != UV_NAMED_PIPE || uv_fileno(&handle_.get()->handle, &fd) != 0 ||
+      getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) {
+    return std::nullopt;
+  }
+  return peer.uid;
 }
 
 void Stream::StartReading() {

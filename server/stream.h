@@ -19,6 +19,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -54,6 +55,9 @@ class Stream {
   // Whether answers still go out.
   bool takes_answers() const { return state_ == State::kOpen || state_ == State::kFinishing; }
 
+  // Where the peer is: an address without its port, of IPv6 the network; or "unix".
+  std::string PeerAddress();
+
   // What Flush() will send. Append to it at any time.
   std::string& output() { return output_; }
   // Bytes that the peer has not taken yet.
@@ -72,6 +76,8 @@ class Stream {
   void Sweep(uint64_t steady_ms);
 
  protected:
+  // A peer is there, and nothing was read of it yet.
+  virtual void OnAccepted() {}
   // Bytes that have come; they live until this returns, or, where validates were gathered from
   // them, until those are run. Only while open().
   virtual void OnBytes(std::string_view bytes) = 0;
@@ -85,6 +91,8 @@ class Stream {
   // or waited to go out since the last call.
   virtual bool IsOverdue(uint64_t steady_ms, bool active) = 0;
 
+  // Of a peer on a unix socket.
+  std::optional<uid_t> PeerUser();
   void StartReading();
   void StopReading();
   // In the states that wait for it: ends if nothing is under way any more.

@@ -43,7 +43,9 @@ void FillInsert(const InsertParams& params, InsertMutation* insert) {
 // Adds nothing where the token can have no key.
 Status AddInsert(Call& call, const InsertParams& params, WriteRequest* request) {
   TokenKey key;
-  Status status = MakeKey(call, params.token, params.namespace_name, &key);
+  Status status = call.Allow(params.namespace_name);
+  if (status.ok()) status = call.AllowOwner(params.owner);
+  if (status.ok()) status = MakeKey(call, params.token, params.namespace_name, &key);
   if (!status.ok()) return status;
   InsertMutation& insert = request->Add<InsertMutation>(params.namespace_name);
   insert.key = key;
@@ -110,6 +112,7 @@ void HandleWrite(Call& call, Status (*decode)(std::string_view, Params*),
   Params params;
   auto request = std::make_unique<WriteRequest>(call, encode);
   Status status = decode(call.params, &params);
+  if (status.ok()) status = call.Allow(params.namespace_name);
   if (status.ok()) status = fill(params, *request);
   if (status.ok()) {
     WriteRequest::Submit(call, std::move(request));
@@ -265,7 +268,7 @@ void HandleRevokeOwner(Call& call) {
   HandleWrite(
       call, &DecodeRevokeOwner, &WriteCount, [&](const OwnerParams& params, WriteRequest& request) {
         request.Add<RevokeOwnerMutation>(params.namespace_name).owner = std::string(params.owner);
-        return Status::Ok();
+        return call.AllowOwner(params.owner);
       });
 }
 
@@ -315,12 +318,14 @@ void HandlePurgeExpired(Call& call) {
   HandleWrite(
       call, &DecodePurge, &WriteCount, [&](const PurgeParams& params, WriteRequest& request) {
         request.Add<PurgeExpiredMutation>(params.namespace_name).before_ms = params.before_ms;
-        return Status::Ok();
+        return call.AllowAllOwners();
       });
 }
 
 void HandleClockAccept(Call& call) {
-  if (Status status = DecodeNoParams(call.params); !status.ok()) {
+  Status status = DecodeNoParams(call.params);
+  if (status.ok()) status = call.AllowEverywhere();
+  if (!status.ok()) {
     call.connection.AnswerError(call.tag, status);
     return;
   }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "server/completion.h"
+#include "server/connection.h"
 #include "server/context.h"
 #include "server/pending_request.h"
 #include "server/space.h"
@@ -20,7 +21,8 @@ class WriteRequest : public Submission, public Completion {
   // Writes the result of the outcomes, which are without error unless elements_stand_alone.
   using EncodeResult = void (*)(const WriteRequest& request, msgpack_io::Writer& out);
 
-  WriteRequest(const Call& call, EncodeResult encode) : request_(call), encode_(encode) {}
+  WriteRequest(const Call& call, EncodeResult encode)
+      : request_(call), encode_(encode), owners_(call.connection.caller().owners()) {}
   ~WriteRequest() override;
 
   // Adds a Mutation and gives its operation to fill in.
@@ -28,6 +30,7 @@ class WriteRequest : public Submission, public Completion {
   Operation& Add(std::string_view namespace_name) {
     Mutation& mutation = mutations.emplace_back();
     mutation.namespace_name = std::string(namespace_name);
+    mutation.owners = owners_;
     return mutation.op.template emplace<Operation>();
   }
 
@@ -59,6 +62,7 @@ class WriteRequest : public Submission, public Completion {
 
   PendingRequest request_;
   EncodeResult encode_;
+  const std::vector<std::string> owners_;  // whose tokens the caller manages
 };
 
 // How tokens of a namespace become keys: by SHA-256 in one that does not exist, since that is what

@@ -115,6 +115,8 @@ struct Mutation {
                ImportBeginMutation, ImportRowsMutation, ImportEndMutation, AcceptClockMutation,
                CreateNamespaceMutation>
       op;
+  // Whose tokens it may touch: to it, those of others are not there. Empty = anybody's.
+  std::vector<std::string> owners = {};
 };
 
 }  // namespace tokend

@@ -151,10 +151,16 @@ void MutationPlanner::CollectNames(const Mutation& mutation, std::vector<TokenNa
   }
 }
 
+bool MutationPlanner::MayTouch(const StoredRecord& stored) const {
+  return owners_.empty() ||
+         (stored.record.owner && std::ranges::find(owners_, *stored.record.owner) != owners_.end());
+}
+
 MutationPlanner::Planned MutationPlanner::Plan(Mutation& mutation, uint64_t ticket,
                                                Outcome* outcome) {
   Planned planned;
   const std::string& name = mutation.namespace_name;
+  owners_ = mutation.owners;
   // Those that make their namespace, or need none.
   if (const auto* insert = std::get_if<InsertMutation>(&mutation.op)) {
     outcome->status = Insert(*insert, name, ticket, outcome);
@@ -249,6 +255,9 @@ Status MutationPlanner::Insert(const InsertMutation& op, const std::string& name
   }
   CommitGroup::Token* token = nullptr;
   if (Status status = Find({info.id, op.key}, &token); !status.ok()) return status;
+  if (token->now && op.replace && !MayTouch(*token->now)) {
+    return {ErrorCode::kForbidden, "token: is there already, and another owner's"};
+  }
   StoredRecord next;
   const FoldResult folded = FoldInsert(op, NextStamp(), token->now ? &*token->now : nullptr, &next);
   if (folded.code == ErrorCode::kExists) {
@@ -287,9 +296,12 @@ Status MutationPlanner::Revoke(const TokenKey& key, NamespaceId ns, uint64_t tic
   CommitGroup::Token* token = nullptr;
   if (Status status = Find({ns, key}, &token); !status.ok()) return status;
   if (!token->now) {
-    DenyInImports(ns, key, &OpenImport::denied_tokens);
+    // Whose an import's row will be is not known.
+    if (owners_.empty()) DenyInImports(ns, key, &OpenImport::denied_tokens);
     return {};
   }
+  if (!MayTouch(*token->now)) return {};
+  if (!owners_.empty()) parts_.table->Deny(ns, key);
   StoredRecord next;
   const FoldResult folded = FoldRevoke(NextStamp(), &*token->now, &next);
   outcome->was_live = folded.was_live;
@@ -302,9 +314,10 @@ Status MutationPlanner::RevokeId(const TokenId& id, NamespaceId ns, uint64_t tic
   CommitGroup::Token* token = nullptr;
   if (Status status = FindById(ns, id, &token); !status.ok()) return status;
   if (token == nullptr) {
-    DenyInImports(ns, id, &OpenImport::denied_ids);
+    if (owners_.empty()) DenyInImports(ns, id, &OpenImport::denied_ids);
     return {};
   }
+  if (!owners_.empty()) return Revoke(token->name.key, ns, ticket, outcome);
   // The key was not known when it was queued; from here on it is denied, durable or not.
   parts_.table->Deny(ns, token->name.key);
   return Revoke(token->name.key, ns, ticket, outcome);
@@ -341,6 +354,7 @@ Status MutationPlanner::Extend(const ExtendMutation& op, NamespaceId ns, uint64_
                                Outcome* outcome) {
   CommitGroup::Token* token = nullptr;
   if (Status status = Find({ns, op.key}, &token); !status.ok()) return status;
+  if (token->now && !MayTouch(*token->now)) return {};
   StoredRecord next;
   const FoldResult folded =
       FoldExtend(op.expires_at_ms, NextStamp(), token->now ? &*token->now : nullptr, &next);
@@ -353,7 +367,7 @@ Status MutationPlanner::Update(const UpdateMutation& op, NamespaceId ns, uint64_
                                Outcome* outcome) {
   CommitGroup::Token* token = nullptr;
   if (Status status = FindById(ns, op.id, &token); !status.ok()) return status;
-  if (token == nullptr) return {};
+  if (token == nullptr || !MayTouch(*token->now)) return {};
   StoredRecord next;
   const FoldResult folded = FoldUpdate(op, NextStamp(), &*token->now, &next);
   outcome->was_live = folded.was_live;
@@ -370,7 +384,8 @@ Status MutationPlanner::Rotate(const RotateMutation& op, NamespaceId ns, uint64_
   CommitGroup::Token* old_token = nullptr;
   CommitGroup::Token* new_token = nullptr;
   if (Status status = Find({ns, op.old_key}, &old_token); !status.ok()) return status;
-  if (!old_token->now || old_token->now->record.StateAt(now_ms_) != TokenState::kActive) {
+  if (!old_token->now || old_token->now->record.StateAt(now_ms_) != TokenState::kActive ||
+      !MayTouch(*old_token->now)) {
     return {};
   }
   if (Status status = Find({ns, op.new_key}, &new_token); !status.ok()) return status;

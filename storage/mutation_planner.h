@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -94,6 +95,8 @@ class MutationPlanner {
     uint64_t rows() const { return taken + replaced + unchanged + refused; }
   };
 
+  // Whether the token is one of owners_.
+  bool MayTouch(const StoredRecord& stored) const;
   Stamp NextStamp() { return {++sequence_, now_ms_, parts_.reclaim_clock->now_ms()}; }
   const NamespaceInfo* FindNamespace(std::string_view name) const;
   // Makes it if it is missing. kBadParams where it has another scheme.
@@ -150,6 +153,7 @@ class MutationPlanner {
   ImportStage* const stage_;
   uint64_t sequence_;
   uint64_t now_ms_ = 0;
+  std::span<const std::string> owners_;  // of the mutation that is being planned
   CommitGroup* group_ = nullptr;
   Room group_room_;              // what this group takes
   NamespaceMap new_namespaces_;  // made in this group

@@ -55,6 +55,8 @@ void WriteQueue::Deny(const Mutation& mutation, uint64_t ticket) {
   const auto* revoke = std::get_if<RevokeMutation>(&mutation.op);
   const auto* revoke_owner = std::get_if<RevokeOwnerMutation>(&mutation.op);
   if (revoke == nullptr && revoke_owner == nullptr) return;
+  // Whose the token is, is known once it is planned.
+  if (revoke != nullptr && !mutation.owners.empty()) return;
   const auto snapshot = parts_.namespaces->snapshot();
   const auto it = snapshot->find(mutation.namespace_name);
   if (it == snapshot->end()) return;

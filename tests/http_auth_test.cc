@@ -150,6 +150,30 @@ TEST_F(HttpAuthTest, RoutesByPath) {
   EXPECT_THAT(Auth(Bearer("elsewhere"), "/auth/billing"), StartsWith(kDenied));
 }
 
+// As the programs send it that no package of Debian's has.
+TEST_F(HttpAuthTest, WhatEnvoySends) {
+  EXPECT_THAT(Send("PUT /auth/v1/things?a=b HTTP/1.1\r\nhost: api.example.com\r\n"
+                   "authorization: Bearer good\r\ncontent-length: 0\r\n"
+                   "x-forwarded-for: 10.0.0.1\r\nx-envoy-internal: true\r\n"
+                   "x-envoy-expected-rq-timeout-ms: 250\r\n\r\n"),
+              AllOf(StartsWith(kAllowed), HasSubstr("\r\nX-Auth-Owner: user-1\r\n")));
+  EXPECT_THAT(Send("GET /auth/billing/x HTTP/1.1\r\nhost: api.example.com\r\n"
+                   "authorization: Bearer good\r\ncontent-length: 0\r\n\r\n"),
+              StartsWith(kForbidden));
+}
+
+TEST_F(HttpAuthTest, WhatTraefikSends) {
+  const std::string forwarded =
+      "User-Agent: curl/8\r\nAccept: */*\r\nAccept-Encoding: gzip\r\nOrigin: "
+      "https://app.example.com\r\n"
+      "X-Forwarded-Method: POST\r\nX-Forwarded-Proto: https\r\n"
+      "X-Forwarded-Host: api.example.com\r\nX-Forwarded-Uri: /v1/things?a=b\r\n"
+      "X-Forwarded-For: 10.0.0.1\r\n";
+  EXPECT_THAT(Auth(forwarded + Bearer("good"), "/auth?namespace=default", "127.0.0.1:7718"),
+              AllOf(StartsWith(kAllowed), HasSubstr("\r\nX-Auth-Owner: user-1\r\n")));
+  EXPECT_THAT(Auth(forwarded, "/auth?namespace=default", "127.0.0.1:7718"), StartsWith(kDenied));
+}
+
 TEST_F(HttpAuthTest, RoutesByHost) {
   EXPECT_THAT(Auth(Bearer("good"), "/auth", "Admin.Example.com:8443"), StartsWith(kForbidden));
   EXPECT_THAT(Auth(Bearer("all"), "/auth", "admin.example.com"), StartsWith(kAllowed));

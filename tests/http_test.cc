@@ -53,7 +53,7 @@ TEST_F(HttpTest, ReadyzIsOkOnceLoaded) {
 }
 
 TEST_F(HttpTest, HeadIsGetWithoutTheBody) {
-  EXPECT_THAT(Ask("HEAD /livez HTTP/1.1\r\nHost: x\r\n\r\n"),
+  EXPECT_THAT(Ask("HEAD /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"),
               AllOf(StartsWith("HTTP/1.1 200 OK\r\n"), HasSubstr("\r\nContent-Length: 3\r\n"),
                     EndsWith("\r\n\r\n")));
 }
@@ -61,17 +61,17 @@ TEST_F(HttpTest, HeadIsGetWithoutTheBody) {
 TEST_F(HttpTest, OtherPathsAndMethods) {
   EXPECT_THAT(Ask(Get("/")), StartsWith("HTTP/1.1 404 Not Found\r\n"));
   EXPECT_THAT(Ask(Get("/livez/")), StartsWith("HTTP/1.1 404 Not Found\r\n"));
-  EXPECT_THAT(Ask("POST /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody"),
+  EXPECT_THAT(Ask("POST /livez HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nbody"),
               AllOf(StartsWith("HTTP/1.1 405 Method Not Allowed\r\n"),
                     HasSubstr("\r\nAllow: GET, HEAD\r\n")));
-  EXPECT_THAT(Ask("BREW /livez HTTP/1.1\r\nHost: x\r\n\r\n"), StartsWith("HTTP/1.1 405 "));
+  EXPECT_THAT(Ask("BREW /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"), StartsWith("HTTP/1.1 405 "));
 }
 
 TEST_F(HttpTest, ConnectionsAreKeptAndPipelinesAnsweredInOrder) {
   std::string requests;
   for (int i = 0; i < 50; ++i) requests += Get(i % 2 ? "/nothing" : "/livez");
   requests +=
-      "POST /readyz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+      "POST /readyz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
       "3\r\nabc\r\n0\r\n\r\n";
   const std::string all = Ask(requests);
   size_t pos = 0;
@@ -85,8 +85,9 @@ TEST_F(HttpTest, ConnectionsAreKeptAndPipelinesAnsweredInOrder) {
 }
 
 TEST_F(HttpTest, ARequestCutAtEveryByte) {
-  const std::string request = Get("/readyz", "Accept: */*\r\n") +
-                              "POST /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello";
+  const std::string request =
+      Get("/readyz", "Accept: */*\r\n") +
+      "POST /livez HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello";
   for (size_t cut = 1; cut < request.size(); ++cut) {
     ClientSocket socket = ConnectHttp();
     socket.Send(std::string_view(request).substr(0, cut));
@@ -123,7 +124,7 @@ TEST_F(HttpTest, LongHeadersAndBodiesAreRefused) {
   header.Send(Get("/livez", "X-Long: " + std::string(20'000, 'x') + "\r\n"));
   EXPECT_THAT(ReadAll(header), StartsWith("HTTP/1.1 431 "));
   ClientSocket body = ConnectHttp();
-  body.Send("POST /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n" +
+  body.Send("POST /livez HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n" +
             std::string(100'000, 'x'));
   EXPECT_THAT(ReadAll(body), StartsWith("HTTP/1.1 413 "));
 }
@@ -155,7 +156,7 @@ TEST_F(HttpTest, HeadersAndBodiesUpToTheLimitAreTaken) {
     EXPECT_THAT(ReadAll(socket), StartsWith("HTTP/1.1 431 ")) << cut;
   }
   const auto body_of = [](size_t bytes) {
-    return "POST /livez HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(bytes) +
+    return "POST /livez HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(bytes) +
            "\r\n\r\n" + std::string(bytes, 'x');
   };
   EXPECT_THAT(Ask(body_of((64 << 10) - 1)), StartsWith("HTTP/1.1 405 "));
@@ -166,7 +167,7 @@ TEST_F(HttpTest, HeadersAndBodiesUpToTheLimitAreTaken) {
 // What stands around the data of its parts is the peer's to choose, and of any length.
 TEST_F(HttpTest, ABodyInPartsIsBoundedWhateverItConsistsOf) {
   const std::string header =
-      "POST /livez HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+      "POST /livez HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
   const auto to = [](size_t bytes, const std::string& begin, char fill) {
     return begin + std::string(bytes - begin.size(), fill);
   };

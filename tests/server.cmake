@@ -21,18 +21,27 @@ tokend_server_test(rpc_stream_test)
 tokend_server_test(rpc_bounds_test LABELS overload)
 tokend_server_test(http_test LABELS overload)
 tokend_server_test(http_auth_test)
+tokend_server_test(access_test)
+tokend_server_test(http_oauth_test)
+tokend_test(callers_test LIBS tokend_server_lib LABELS unit)
 tokend_server_test(server_lifecycle_test LABELS fault)
 target_link_libraries(server_lifecycle_test PRIVATE tokend_fault_disk)
 
 # The program from outside, in another language. Debian's python3-msgpack is for /usr/bin/python3,
 # whatever stands before it in PATH.
 find_program(TOKEND_SYSTEM_PYTHON python3 HINTS /usr/bin REQUIRED)
-foreach(name program_test msgpack_client_test)
+foreach(name program_test msgpack_client_test metrics_test)
   add_test(NAME ${name} COMMAND ${TOKEND_SYSTEM_PYTHON} -B
     ${CMAKE_CURRENT_SOURCE_DIR}/clients/${name}.py $<TARGET_FILE:tokend>)
   set_tests_properties(${name} PROPERTIES TIMEOUT 300 LABELS "server;integration"
     ENVIRONMENT "${TOKEND_TEST_ENVIRONMENT}")
 endforeach()
+
+add_test(NAME oauth_client_test COMMAND ${TOKEND_SYSTEM_PYTHON} -B
+  ${CMAKE_CURRENT_SOURCE_DIR}/clients/oauth_client_test.py $<TARGET_FILE:tokend>
+  $<TARGET_FILE:tokenctl>)
+set_tests_properties(oauth_client_test PROPERTIES TIMEOUT 300 LABELS "server;integration"
+  ENVIRONMENT "${TOKEND_TEST_ENVIRONMENT}")
 
 # Minutes of it with TOKEND_MODEL_SECONDS.
 tokend_server_test(server_model_test tokend_client tokend_fault_disk RocksDB::rocksdb-shared LABELS model)

@@ -36,7 +36,7 @@ class ServerDiskFaultTest : public ServerFixture {
   }
   std::string Http(const std::string& path) {
     ClientSocket http = ConnectHttp();
-    http.Send("GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n");
+    http.Send("GET " + path + " HTTP/1.1\r\nHost: localhost\r\n\r\n");
     return http.Receive();
   }
 
@@ -381,7 +381,7 @@ TEST_F(ServerLifecycleTest, WhatIsNotLoadedIsJudgedAllTheSameAndItIsNotReady) {
   EXPECT_EQ(Stats().at("state"), "loading");
   EXPECT_NE(Stats().at("load_error"), "");
   ClientSocket http = ConnectHttp();
-  http.Send("GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n");
+  http.Send("GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n");
   EXPECT_THAT(http.Receive(), ::testing::AllOf(StartsWith("HTTP/1.1 503 "),
                                                ::testing::EndsWith("\r\n\r\nloading\n")));
   EXPECT_EQ(Must("validate", {"t0"}), Json({false, "revoked"}));

@@ -549,6 +549,32 @@ TEST_F(TokenctlIntegration, ImportsATableWhoseDigestsHaveASecret) {
               AllOf(HasSubstr("may be read by others than its owner"), Not(HasSubstr("s3cr3t"))));
 }
 
+TEST_F(TokenctlIntegration, ACallerShowsItsSecret) {
+  server_.reset();
+  // printf %s s3cret | sha256sum
+  std::ofstream(dir_ + "/tokend.toml")
+      << "[[caller]]\nname = \"ops\"\nroles = [\"read\"]\nsecrets_sha256 = "
+         "[\"1ec1c26b50d5d3c58d9583181af8076655fe00756bf7285940ba3670f99fcba0\"]\n";
+  std::ofstream(dir_ + "/ops.secret") << "s3cret\n";
+  std::ofstream(dir_ + "/wrong.secret") << "s3cre\n";
+  StartServer({"--config", dir_ + "/tokend.toml"});
+  EXPECT_EQ(Run({"stats"}).code, 0) << "on the unix socket its own user needs no secret";
+  const std::vector<std::string> ops = {"--client-id", "ops", "--client-secret-file",
+                                        dir_ + "/ops.secret"};
+  const auto as_ops = [&](std::vector<std::string> words) {
+    words.insert(words.end(), ops.begin(), ops.end());
+    return Run(words);
+  };
+  EXPECT_EQ(as_ops({"count"}).out, "0\n");
+  EXPECT_THAT(as_ops({"issue"}).err, HasSubstr("forbidden: issue is not for caller \"ops\""));
+  const Ran wrong =
+      Run({"count", "--client-id", "ops", "--client-secret-file", dir_ + "/wrong.secret"});
+  EXPECT_EQ(wrong.code, 1);
+  EXPECT_THAT(wrong.err, AllOf(HasSubstr("unauthenticated"), Not(HasSubstr("s3cre"))));
+  EXPECT_EQ(Run({"count", "--client-id", "ops"}).code, 2);
+  EXPECT_EQ(Run({"count", "--client-id", "ops", "--client-secret-file", dir_ + "/none"}).code, 2);
+}
+
 TEST_F(TokenctlIntegration, ExportsWhatATableShouldKnow) {
   std::ofstream(dir_ + "/data.sql")
       << "CREATE TABLE `pm_api_token` (`id` int PRIMARY KEY, `token` text, `expires` datetime,"

@@ -16,7 +16,8 @@ namespace tokend::tokenctl {
 namespace {
 
 constexpr char kFooter[] =
-    "Every command takes --server, --timeout and --json, before or after its name.\n"
+    "Every command takes --server, --client-id, --client-secret-file, --timeout and --json, before "
+    "or after its name.\n"
     "tokenctl COMMAND --help shows a command's options and examples.\n"
     "\n"
     "TIME is Unix milliseconds, ISO-8601 (2031-05-01, 2031-05-01T12:30:00Z), a DURATION from now\n"
@@ -96,6 +97,15 @@ std::unique_ptr<CLI::App> MakeApp(Context* context) {
       ->envname("TOKEND_SERVER")
       ->take_last()
       ->capture_default_str();
+  app->add_option("--client-id", context->client_id,
+                  "Which of the server's callers asks, where it has any")
+      ->type_name("ID")
+      ->envname("TOKEND_CLIENT_ID")
+      ->take_last();
+  app->add_option("--client-secret-file", context->client_secret_file, "What holds its secret")
+      ->type_name("FILE")
+      ->envname("TOKEND_CLIENT_SECRET_FILE")
+      ->take_last();
   app->add_option_function<std::string>(
          "--timeout",
          [context](const std::string& text) {

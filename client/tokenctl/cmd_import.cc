@@ -1,5 +1,6 @@
 // tokenctl import
 #include <fmt/format.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <chrono>
@@ -24,6 +25,10 @@
 namespace tokend::tokenctl {
 
 namespace {
+
+// Each batch of rows holds up what its loop has to answer meanwhile: some 60 us.
+constexpr size_t kThrottledRows = 100;
+constexpr int kThrottledNice = 10;
 
 struct ImportCommandOptions {
   ImportOptions import;
@@ -110,30 +115,13 @@ TextOptions TextOptionsOf(const ImportCommandOptions& options) {
   return text;
 }
 
-// By the same rule as the server reads its secret_file.
-std::string ReadSecret(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string secret(kSecretBytesMax + 2, '\0');
-  file.read(secret.data(), static_cast<std::streamsize>(secret.size()));
-  if (!file.is_open() || file.bad()) {
-    throw UsageError(fmt::format("cannot read the secret file {}", path));
-  }
-  secret.resize(static_cast<size_t>(file.gcount()));
-  if (secret.ends_with('\n')) secret.pop_back();
-  if (secret.empty() || secret.size() > kSecretBytesMax) {
-    throw UsageError(
-        fmt::format("the secret file {} should hold 1 to {} bytes", path, kSecretBytesMax));
-  }
-  return secret;
-}
-
 ImportOptions ImportOptionsOf(const ImportCommandOptions& options) {
   ImportOptions import = options.import;
   import.format = *ParseInputFormat(options.format);
   import.text = TextOptionsOf(options);
   if (!options.namespace_name.empty()) import.namespace_name = options.namespace_name;
   if (!options.scheme.empty()) import.scheme = ParseDigestScheme(options.scheme);
-  if (!options.secret_file.empty()) import.secret = ReadSecret(options.secret_file);
+  if (!options.secret_file.empty()) import.secret = ReadSecretFile(options.secret_file);
   import.zero_dates = options.zero_dates == "never" ? ZeroDates::kTakeAsNever : ZeroDates::kRefuse;
   return import;
 }
@@ -160,6 +148,11 @@ Status Read(const Context& context, const ImportOptions& options, RowSink* sink,
 ImportSenderOptions SenderOptionsFor(client::Client* client, const ImportCommandOptions& command) {
   ImportSenderOptions options;
   options.rows_per_second_max = command.rate;
+  if (command.rate != 0) {
+    // Whoever sets a rate has other work that is not to wait.
+    (void)setpriority(PRIO_PROCESS, 0, kThrottledNice);
+    options.batch_rows_max = kThrottledRows;
+  }
   options.stricter = command.duplicates == "stricter";
   const auto limits = client::ToJson(Need(client->Hello("tokenctl", TOKEND_VERSION)).limits);
   options.batch_bytes_max =

@@ -6,6 +6,7 @@
 #include <ostream>
 
 #include "client/json.h"
+#include "client/tokenctl/options.h"
 #include "client/tokenctl/table.h"
 
 namespace tokend::tokenctl {
@@ -20,7 +21,12 @@ client::Client Context::Connect() const {
   client::ClientOptions options;
   options.answer_timeout = std::chrono::milliseconds(timeout_ms);
   options.connect_timeout = std::min(options.connect_timeout, options.answer_timeout);
-  return Need(client::Client::Connect(server, options));
+  if (client_id.empty() != client_secret_file.empty()) {
+    throw UsageError("--client-id and --client-secret-file go together");
+  }
+  client::Client client = Need(client::Client::Connect(server, options));
+  if (!client_id.empty()) Need(client.SignIn(client_id, ReadSecretFile(client_secret_file)));
+  return client;
 }
 
 void Context::PrintJson(const nlohmann::ordered_json& line) const {

@@ -62,6 +62,8 @@ struct Context {
   Environment env;
   // Options that every command takes.
   std::string server = "127.0.0.1:7717";
+  std::string client_id;  // empty = says hello to nobody
+  std::string client_secret_file;
   uint64_t timeout_ms = 30000;
   bool json = false;
   // Set while the command line is parsed: what the command does. Gives an exit code.

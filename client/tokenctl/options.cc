@@ -5,6 +5,7 @@
 #include <fstream>
 #include <istream>
 
+#include "protocol/digest.h"
 #include "protocol/msgpack.h"
 #include "protocol/token.h"
 
@@ -149,6 +150,22 @@ void AddFields(CLI::App* command, FieldOptions* options) {
       ->allow_extra_args(false);
   AddExpiry(command, &options->expiry, "never");
   AddAttributes(command, &options->attributes_json);
+}
+
+std::string ReadSecretFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string secret(kSecretBytesMax + 2, '\0');
+  file.read(secret.data(), static_cast<std::streamsize>(secret.size()));
+  if (!file.is_open() || file.bad()) {
+    throw UsageError(fmt::format("cannot read the secret file {}", path));
+  }
+  secret.resize(static_cast<size_t>(file.gcount()));
+  if (secret.ends_with('\n')) secret.pop_back();
+  if (secret.empty() || secret.size() > kSecretBytesMax) {
+    throw UsageError(
+        fmt::format("the secret file {} should hold 1 to {} bytes", path, kSecretBytesMax));
+  }
+  return secret;
 }
 
 void AddAttributes(CLI::App* command, std::string* json) {

@@ -18,6 +18,8 @@ CLI::Option* AddTime(CLI::App* command, const std::string& name, std::optional<T
 CLI::Option* AddDuration(CLI::App* command, const std::string& name, std::optional<uint64_t>* out,
                          const std::string& help);
 void AddNamespace(CLI::App* command, std::string* out);
+// By the same rule as the server reads its secret files. Throws UsageError.
+std::string ReadSecretFile(const std::string& path);
 
 // --- tokens ---
 

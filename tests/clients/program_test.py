@@ -92,10 +92,10 @@ class Life(unittest.TestCase):
                 self.assertEqual(server.stop(), 0)
                 self.assertEqual(idle.recv(100), b"")
 
-    def test_sighup_changes_nothing(self):
+    def test_sighup_reads_the_settings_again(self):
         with Server(PROGRAM) as server:
             server.process.send_signal(signal.SIGHUP)
-            server.log_when("hangup")
+            server.log_when("reloaded")
             with urllib.request.urlopen("http://%s:%d/livez" % server.address("http"),
                                         timeout=PATIENCE_SECONDS) as answer:
                 self.assertEqual((answer.status, answer.read()), (200, b"ok\n"))

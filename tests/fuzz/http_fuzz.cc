@@ -37,7 +37,7 @@ std::vector<Answer> Parse(std::string_view bytes) {
     std::string_view line = TakeLine(&bytes);
     Require(line.starts_with("HTTP/1.1 ") && line.size() > 13, "an answer begins with its status");
     std::from_chars(line.data() + 9, line.data() + 12, answer.status);
-    constexpr int kStatuses[] = {200, 400, 404, 405, 413, 431, 503};
+    constexpr int kStatuses[] = {100, 200, 400, 401, 403, 404, 405, 413, 417, 421, 431, 501, 503};
     Require(std::ranges::find(kStatuses, answer.status) != std::end(kStatuses), "one of ours");
     size_t length = 0;
     for (line = TakeLine(&bytes); !line.empty(); line = TakeLine(&bytes)) {
@@ -46,6 +46,11 @@ std::vector<Answer> Parse(std::string_view bytes) {
       if (!line.starts_with(kLength)) continue;
       line.remove_prefix(kLength.size());
       std::from_chars(line.data(), line.data() + line.size(), length);
+    }
+    if (answer.status == 100) {
+      // It is sent only where the body has not come yet.
+      answers.pop_back();
+      continue;
     }
     // Of an answer to HEAD the body is not there.
     if (bytes.empty() || bytes.starts_with("HTTP/1.1 ")) continue;
@@ -60,7 +65,11 @@ std::vector<Answer> Parse(std::string_view bytes) {
 // never ends until that is seen depends on the pieces.
 std::vector<Answer> AnswersOf(std::string_view bytes) {
   std::vector<Answer> answers = Parse(bytes);
-  if (!answers.empty() && answers.back().status == 400) answers.pop_back();
+  constexpr int kRefusals[] = {400, 413, 417, 431, 501};
+  if (!answers.empty() &&
+      std::ranges::find(kRefusals, answers.back().status) != std::end(kRefusals)) {
+    answers.pop_back();
+  }
   return answers;
 }
 

@@ -38,7 +38,8 @@ void DecodeAll(std::string_view params) {
   ImportRowsParams rows;
   std::string_view import_id;
   CheckRefusal(DecodeNoParams(params));
-  CheckRefusal(DecodeHello(params));
+  HelloParams hello;
+  CheckRefusal(DecodeHello(params, &hello));
   CheckRefusal(DecodeToken(params, &token));
   CheckRefusal(DecodeTokens(params, limits, &tokens));
   if (DecodeInsert(params, &insert).ok()) {

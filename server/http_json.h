@@ -1,0 +1,20 @@
+// JSON over HTTP.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string_view>
+
+#include "server/http_exchange.h"
+
+namespace tokend {
+
+inline constexpr std::string_view kJsonType = "application/json";
+
+// Bytes that are no UTF-8 become U+FFFD.
+void RespondJson(HttpExchange& exchange, unsigned status, const nlohmann::ordered_json& body,
+                 std::string_view fields = {});
+
+// Whether the body is a form, by its Content-Type.
+bool IsForm(const HttpRequest& request);
+
+}  // namespace tokend

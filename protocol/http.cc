@@ -16,6 +16,11 @@ using boost::beast::error_code;
 
 // What stands around the parts of a chunked body may be as long again as the body, and this more.
 constexpr size_t kChunkHeadersBytes = 4096;
+// Fields of a request: what is taken down of each is longer than the shortest field.
+constexpr size_t kFieldsMax = 128;
+// What a reader keeps of its memory from one request to the next: connections are many, and idle.
+constexpr size_t kFieldsKept = 16;
+constexpr size_t kChunkBytesKept = 256;
 
 char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
@@ -70,6 +75,10 @@ class HttpReader::Parser final : public http::basic_parser<true> {
   void on_response_impl(int, Text, int, error_code&) override {}
   void on_field_impl(http::field, Text name, Text value, error_code& error) override {
     if (is_header_done_) return;  // a trailer: nobody asks for one
+    if (reader_.places_.size() == kFieldsMax) {
+      error = http::error::header_limit;
+      return;
+    }
     // A value that was folded is put together elsewhere.
     if (!value.empty() && !(std::greater_equal<>()(value.data(), bytes.data()) &&
                             std::less<>()(value.data(), bytes.data() + bytes.size()))) {
@@ -108,6 +117,9 @@ void HttpReader::Reset() {
   chunks_.clear();
   places_.clear();
   request_.fields.clear();
+  if (chunks_.capacity() > kChunkBytesKept) chunks_ = {};
+  if (places_.capacity() > kFieldsKept) places_ = {};
+  if (request_.fields.capacity() > kFieldsKept) request_.fields = {};
 }
 
 HttpReader::Result HttpReader::Refuse(unsigned status, std::string_view error) {
@@ -162,6 +174,7 @@ HttpReader::Result HttpReader::ReadHeader(std::string_view bytes) {
   error_code error;
   const size_t taken = parser_->put(boost::asio::const_buffer(bytes.data(), header_size_), error);
   if (error == http::error::body_limit) return Refuse(413, "the request's body is too long");
+  if (error == http::error::header_limit) return Refuse(431, "the request has too many fields");
   if (error == http::error::bad_transfer_encoding || error == http::error::bad_content_length) {
     return Refuse(400, "the request says in two ways, or in none, how long its body is");
   }

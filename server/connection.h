@@ -31,6 +31,11 @@ class Connection : public Stream {
     if (identity_.kind == Identity::Kind::kSecret) ResetIdentity();
   }
 
+  // A wrong secret was shown, and the answer to that is held back. Whoever does not wait for it
+  // ties up memory for nothing.
+  bool has_failed_try() const { return has_failed_try_; }
+  void set_failed_try(bool has) { has_failed_try_ = has; }
+
   // --- answers: they are sent when the read, or the list of completions, has been worked off ---
 
   // `encode` is given a Writer and writes the result, one value. For a notification it is not
@@ -93,6 +98,7 @@ class Connection : public Stream {
   uint64_t callers_version_ = 0;
   const Caller* caller_ = nullptr;
   bool validates_all_ = false;
+  bool has_failed_try_ = false;
   bool gathered_ = false;
   uint32_t requests_pending_ = 0;
 };

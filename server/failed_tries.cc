@@ -19,6 +19,7 @@ class LateAnswer final : public Completion {
   void OnLoop(Loop& loop) override {
     Connection* connection = request_.Return(loop);
     if (connection == nullptr) return;
+    connection->set_failed_try(false);
     connection->AnswerError(request_.tag(),
                             Status(ErrorCode::kUnauthenticated,
                                    "there is no caller with this client_id and client_secret"));
@@ -62,6 +63,11 @@ void AnswerFailedTry(Connection& connection, const RequestTag& tag) {
     server.log.Warning("caller_refused",
                        {{"address", address}, {"delay_ms", delay_ms}, {"more_like_it", held_back}});
   }
+  if (connection.has_failed_try()) {
+    connection.Refuse("a wrong secret must be answered before the next one is tried");
+    return;
+  }
+  connection.set_failed_try(true);
   connection.RequestHandedOn();
   loop.PostLater(delay_ms, std::make_unique<LateAnswer>(connection, tag));
 }

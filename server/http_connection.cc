@@ -16,6 +16,8 @@ namespace {
 constexpr size_t kBodyBytesMax = 64 << 10;
 // A buffer for unfinished requests that grew larger than this is given back when it is empty.
 constexpr size_t kHeldBytesKept = 16 << 10;
+// The same of a method's result.
+constexpr size_t kResultBytesKept = 256;
 
 }  // namespace
 
@@ -131,6 +133,7 @@ void HttpConnection::EndAnswer(const RequestTag&) {
   MethodDone({Status::Ok(), {}, exchange_.result_});
   // It may have had a token that was issued.
   Wipe(exchange_.result_.data(), exchange_.result_.size());
+  if (exchange_.result_.capacity() > kResultBytesKept) exchange_.result_ = {};
 }
 
 void HttpConnection::AnswerError(const RequestTag&, const Status& error, std::string_view id_hex) {

@@ -56,7 +56,7 @@ std::optional<Identity> IdentityOf(std::string_view value) {
   return std::nullopt;
 }
 
-bool IsAddress(std::string host) {
+bool IsAddress(const std::string& host) {
   unsigned char address[sizeof(in6_addr)];
   if (host.starts_with('[') && host.ends_with(']')) {
     return inet_pton(AF_INET6, host.substr(1, host.size() - 2).c_str(), address) == 1;

@@ -149,6 +149,7 @@ size_t RpcConnection::Handle(std::string_view bytes) {
       AnswerError({frame.msgid, false, nullptr}, frame.error);
     } else {
       dispatcher.Dispatch(*this, frame);
+      if (!takes_answers()) return pos;
     }
   }
   if (!gathered()) Flush();

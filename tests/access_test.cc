@@ -257,6 +257,13 @@ TEST_F(AccessTest, AWrongSecretWaitsAndChangesNothing) {
   EXPECT_THAT(Log(), AllOf(HasSubstr("caller_refused"), HasSubstr("127.0.0.1")));
 }
 
+TEST_F(AccessTest, WhoDoesNotWaitForTheAnswerIsClosed) {
+  RpcSocket socket = Connect();
+  const Json wrong = One({{"client_id", "all"}, {"client_secret", "wrong"}});
+  socket.Send(Request(1, "hello", wrong) + Request(2, "hello", wrong));
+  EXPECT_THAT(socket.ReadProtocolError(), HasSubstr("before the next one is tried"));
+}
+
 TEST_F(AccessTest, AReloadHoldsForConnectionsThatAreThere) {
   RpcSocket gateway = As("gateway"), mine = As("mine");
   EXPECT_TRUE(gateway.Call("validate", {"t"}).ok());

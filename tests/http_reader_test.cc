@@ -220,6 +220,14 @@ TEST(HttpReaderTest, EveryLengthHasItsBound) {
   EXPECT_EQ(Read(of_header(1024)).result, Result::kRequest);
   EXPECT_EQ(Read(of_header(1025)).status, 431u);
   EXPECT_EQ(ReadInPieces(of_header(1025)).status, 431u);
+  const auto of_fields = [](size_t count) {
+    std::string request = "GET / HTTP/1.1\r\nHost: x\r\n";
+    for (size_t i = 1; i < count; ++i) request += "a:\r\n";
+    return request + "\r\n";
+  };
+  EXPECT_EQ(Read(of_fields(127)).fields.size(), 127u);
+  EXPECT_EQ(Read(of_fields(128)).fields.size(), 128u);
+  EXPECT_EQ(Read(of_fields(129)).status, 431u);
   const auto of_body = [](size_t bytes) {
     return "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(bytes) + "\r\n\r\n" +
            std::string(bytes, 'x');

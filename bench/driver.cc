@@ -29,6 +29,9 @@ std::unique_ptr<Driver> MakeDriver(std::string_view protocol, const TokenSpace* 
   if (protocol == "tokend") return MakeTokendDriver(tokens, expectation);
   if (protocol == "redis") return MakeRedisDriver(tokens, expectation);
   if (protocol == "memcached") return MakeMemcachedDriver(tokens, expectation);
+  if (protocol == "http-auth" || protocol == "http") {
+    return MakeHttpDriver(tokens, expectation, /*says_owner=*/protocol == "http-auth");
+  }
   if (protocol == "floor") return MakeFloorDriver(tokens);
   return nullptr;
 }

@@ -144,7 +144,7 @@ class Driver {
 };
 
 // `tokens` outlives the driver. Null for a name that is none of "tokend", "redis", "memcached",
-// "floor".
+// "http-auth", "http", "floor".
 std::unique_ptr<Driver> MakeDriver(std::string_view protocol, const TokenSpace* tokens,
                                    Expectation expectation = Expectation::kValid);
 
@@ -154,6 +154,9 @@ std::unique_ptr<Driver> MakeRedisDriver(const TokenSpace* tokens,
                                         Expectation expectation = Expectation::kValid);
 std::unique_ptr<Driver> MakeMemcachedDriver(const TokenSpace* tokens,
                                             Expectation expectation = Expectation::kValid);
+// /auth of tokend, or with `says_owner` = false whatever answers 200 to it.
+std::unique_ptr<Driver> MakeHttpDriver(const TokenSpace* tokens, Expectation expectation,
+                                       bool says_owner);
 // Its server knows validate of one token and nothing else.
 std::unique_ptr<Driver> MakeFloorDriver(const TokenSpace* tokens);
 

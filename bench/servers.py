@@ -11,9 +11,12 @@ import stats
 
 # The name of a server and its protocol, which is what tokend-bench calls it.
 PROTOCOLS = {"floor": "floor", "redis": "redis", "memcached": "memcached",
-             "memcached-R200": "memcached", "tokend": "tokend"}
+             "memcached-R200": "memcached", "nginx": "http", "nginx-gif": "http",
+             "nginx-auth": "http", "tokend": "tokend"}
 TITLES = {"floor": "floor (libuv, no work)", "redis": "redis-server", "memcached": "memcached",
-          "memcached-R200": "memcached `-R 200`", "tokend": "**tokend**"}
+          "memcached-R200": "memcached `-R 200`", "nginx": "nginx", "nginx-gif": "nginx, a small GIF",
+          "nginx-auth": "nginx, a small GIF, asking tokend",
+          "tokend": "**tokend**"}
 # CPUs of the server and of the generator.
 SERVER_CPU, GENERATOR_CPU = 0, 1
 
@@ -46,10 +49,11 @@ def free_port():
 def version(name):
     """What a peer says its version is."""
     program, flag = {"redis": ("redis-server", "--version"),
-                     "memcached": ("memcached", "-V")}[name]
+                     "memcached": ("memcached", "-V"), "nginx": ("nginx", "-v")}[name]
     if not shutil.which(program):
         return "?"
-    words = subprocess.run([program, flag], capture_output=True, text=True, check=False).stdout.split()
+    done = subprocess.run([program, flag], capture_output=True, text=True, check=False)
+    words = (done.stdout + done.stderr).replace("nginx/", "").split()
     numbers = [word for word in words if word.lstrip("v=")[:1].isdigit()]
     return numbers[0].lstrip("v=") if numbers else "?"
 
@@ -58,11 +62,12 @@ class Server:
     """One server: `name` is one of PROTOCOLS. Its process is `pid`.
 
     pin: on the server's CPU, else on all. durable: Redis answers once a write is on disk, as tokend
-    always does. flags: more of tokend's or the peer's own.
+    always does. flags: more of tokend's or the peer's own. http: tokend speaks it, too. upstream: the
+    address that nginx-auth asks.
     """
 
     def __init__(self, name, directory, build_dir, *, unix=False, threads=1, pin=True,
-                 durable=False, flags=()):
+                 durable=False, flags=(), http=False, upstream=None):
         self.name = name
         self.protocol = PROTOCOLS[name]
         self.directory = directory
@@ -77,6 +82,8 @@ class Server:
             self._path = None
             self._port = free_port()
             self.address = f"127.0.0.1:{self._port}"
+        self.http_address = f"127.0.0.1:{free_port()}" if http else "off"
+        self._upstream = upstream
         command = getattr(self, f"_{self.protocol}_command")(build_dir, threads, durable)
         self._log = os.path.join(directory, "log")
         with open(self._log, "wb") as log:
@@ -103,10 +110,38 @@ class Server:
         root = ["-u", "root"] if os.geteuid() == 0 else []
         return ["memcached", "-t", "1", "-m", "16384", "-c", "1024"] + requests + listen + root
 
+    def _http_command(self, _build_dir, _threads, _durable):
+        """nginx in one process. Modules' directories are its own, as others may be root's."""
+        ask = ("" if self._upstream is None else f"""
+            upstream tokend {{ server {self._upstream}; keepalive 64; keepalive_requests 1000000000; }}""")
+        # `return` answers before auth_request would ask; the GIF, of 43 bytes in memory, afterwards.
+        answer = {"nginx": "location / { return 200; }", "nginx-gif": "location / { empty_gif; }",
+                  "nginx-auth": """
+                location = /_tokend {
+                    internal;
+                    proxy_pass http://tokend/auth;
+                    proxy_http_version 1.1;
+                    proxy_set_header Connection "";
+                    proxy_pass_request_body off;
+                    proxy_set_header Content-Length "";
+                }
+                location / { auth_request /_tokend; empty_gif; }"""}[self.name]
+        temp = " ".join(f"{kind}_temp_path {kind};" for kind in
+                        ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        path = os.path.join(self.directory, "nginx.conf")
+        user = "user root;" if os.geteuid() == 0 else ""
+        with open(path, "w", encoding="ascii") as file:
+            file.write(f"""{user} daemon off; master_process off; pid nginx.pid; error_log stderr;
+                events {{ worker_connections 1024; }}
+                http {{ access_log off; keepalive_requests 1000000000; {temp} {ask}
+                    server {{ listen {self.address}; {answer} }} }}""")
+        return ["nginx", "-e", "stderr", "-p", self.directory, "-c", path]
+
     def _tokend_command(self, build_dir, threads, _durable):
         listen = (["--listen", "off", "--unix", self._path] if self._path else
                   ["--listen", self.address, "--unix", "off"])
-        return [os.path.join(build_dir, "bin", "tokend"), "--threads", str(threads), "--http", "off",
+        return [os.path.join(build_dir, "bin", "tokend"), "--threads", str(threads), "--http",
+                self.http_address,
                 "--data-dir", os.path.join(self.directory, "data")] + listen
 
     def log_text(self):

@@ -85,7 +85,7 @@ const std::map<std::string, Expectation> kExpectations = {{"valid", Expectation:
 
 void AddServerOptions(Options* options, CLI::App* app) {
   app->add_option("--protocol", options->protocol, "Whom to talk to")
-      ->check(CLI::IsMember({"tokend", "redis", "memcached", "floor"}))
+      ->check(CLI::IsMember({"tokend", "redis", "memcached", "http-auth", "http", "floor"}))
       ->capture_default_str();
   app->add_option("--address", options->generator.address, "HOST:PORT or unix:PATH")
       ->capture_default_str();
@@ -215,9 +215,11 @@ void Check(const Options& options) {
   const bool is_validate = options.operation == OperationKind::kValidate;
   require(options.protocol == "tokend" || (options.batch == 1 && options.beside_batch == 1),
           "--batch and --beside-batch: " + options.protocol + " takes one token a request");
-  require(options.protocol != "floor" ||
+  const bool stores_nothing =
+      options.protocol == "floor" || options.protocol == "http-auth" || options.protocol == "http";
+  require(!stores_nothing ||
               (is_validate && options.revoke_ratio == 0 && !options.beside && !options.load),
-          "floor: it stores nothing, so only --operation validate makes sense");
+          options.protocol + ": it stores nothing, so only --operation validate makes sense");
   require(options.revoke_ratio == 0 || is_validate,
           "--revoke-ratio goes with --operation validate alone");
   require(options.revoke_ratio == 0 || options.expectation == Expectation::kValid,

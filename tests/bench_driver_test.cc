@@ -117,6 +117,30 @@ TEST_F(DriverTest, RedisAsksAndJudges) {
   ExpectAnswer("$64\r\n" + value + "\r\n", Result::kWrong);
 }
 
+TEST_F(DriverTest, HttpAsksAndJudges) {
+  const auto answer = [](const std::string& status, const std::string& fields,
+                         const std::string& body = "") {
+    return "HTTP/1.1 " + status + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" +
+           fields + "\r\n" + body;
+  };
+  const std::string owner = "X-Auth-Owner: " + std::string(tokens_.Owner(kIndex)) + "\r\n";
+  Use("http-auth");
+  EXPECT_EQ(Ask(OperationKind::kValidate),
+            "GET /auth HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer " +
+                tokens_.Token(kIndex) + "\r\n\r\n");
+  ExpectAnswer(answer("200 OK", owner), Result::kRight);
+  for (const std::string& wrong : {answer("200 OK", ""), answer("200 OK", "X-Auth-Owner: x\r\n"),
+                                   answer("401 No", owner), answer("503 No", "", "loading\n")}) {
+    Ask(OperationKind::kValidate);
+    ExpectAnswer(wrong, Result::kWrong);
+  }
+  Ask(OperationKind::kValidate, /*is_stored=*/false);
+  ExpectAnswer(answer("401 Unauthorized", ""), Result::kRight);
+  Use("http");
+  Ask(OperationKind::kValidate);
+  ExpectAnswer(answer("200 OK", "", "a body"), Result::kRight);
+}
+
 TEST_F(DriverTest, RedisReplacesDeletesAndForgets) {
   Use("redis", Expectation::kExpired);
   const std::string token = tokens_.Token(kIndex);

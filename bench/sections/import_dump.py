@@ -66,9 +66,9 @@ class MariaDb:
 class ImportDump(section.Section):
     name = "import"
     title = "Import"
-    full = {"rows": 5_000_000, "rounds": 2, "keys": 100_000, "connections": 50, "rate": 50_000,
+    full = {"rows": 5_000_000, "mariadb_rows": 1_000_000, "rounds": 2, "keys": 100_000, "connections": 50, "rate": 50_000,
             "import_rate": 200_000, "seconds": 10.0, "warmup": 0.5}
-    quick = {"rows": 100_000, "rounds": 1, "keys": 10_000, "connections": 50, "rate": 20_000,
+    quick = {"rows": 100_000, "mariadb_rows": 100_000, "rounds": 1, "keys": 10_000, "connections": 50, "rate": 20_000,
              "import_rate": 50_000, "seconds": 1.5, "warmup": 0.2}
     runs = ("plain", "again", "other", "zst", "gz")
 
@@ -82,9 +82,10 @@ class ImportDump(section.Section):
 
     def _measure(self, run, p, directory):
         paths = {name: os.path.join(directory, name) for name in
-                 ("dump.sql", "other.sql", "dump.resp", "dump.sql.gz", "dump.sql.zst")}
+                 ("dump.sql", "other.sql", "mariadb.sql", "dump.resp", "dump.sql.gz", "dump.sql.zst")}
         dumps.write_sql(paths["dump.sql"], p["rows"], seed=1)
         dumps.write_sql(paths["other.sql"], p["rows"], seed=2)
+        dumps.write_sql(paths["mariadb.sql"], p["mariadb_rows"], seed=1)
         dumps.write_redis(paths["dump.resp"], p["rows"], seed=1)
         for program, ending in (("gzip", "gz"), ("zstd", "zst")):
             with open(paths[f"dump.sql.{ending}"], "wb") as packed:
@@ -106,7 +107,7 @@ class ImportDump(section.Section):
             data["redis"].append(timed)
             run.fleet.stop(redis)
             with MariaDb(os.path.join(directory, "mariadb")) as mariadb:
-                data["mariadb"].append(mariadb.load(paths["dump.sql"]))
+                data["mariadb"].append(mariadb.load(paths["mariadb.sql"]))
             run.say(f"round {number + 1} of {p['rounds']} done")
         self._beside(run, p, data, paths["dump.sql"])
         return data
@@ -149,14 +150,19 @@ class ImportDump(section.Section):
     def _seconds(data, name):
         return [timed["seconds"] for timed in data[name]]
 
+    def _rows(self, p, name):
+        return p["mariadb_rows"] if name == "mariadb" else p["rows"]
+
     def bars(self, data, p):
         plain = self._seconds(data, "plain")
+        # As if the others went on at the same rate.
+        mariadb = [seconds * p["rows"] / p["mariadb_rows"] for seconds in self._seconds(data, "mariadb")]
         slower = [max(pair) for pair in zip(plain, self._seconds(data, "gunzip"))]
         return [
             figures.Bar("rows/s, plain SQL", 500_000, [p["rows"] / seconds for seconds in plain],
                         at_least=True),
             figures.Bar("speed ÷ `mariadb < dump.sql`", 4,
-                        figures.ratios(self._seconds(data, "mariadb"), plain), at_least=True),
+                        figures.ratios(mariadb, plain), at_least=True),
             figures.Bar("speed ÷ `redis-cli --pipe`", 1,
                         figures.ratios(self._seconds(data, "redis"), plain), at_least=True),
             figures.Bar("`.zst`: speed ÷ plain", 0.9,
@@ -182,8 +188,9 @@ class ImportDump(section.Section):
             timed = data[name]
             server_us = [one["server_cpu_s"] / p["rows"] * 1e6 for one in timed if "server_cpu_s" in one]
             rows.append([title, figures.spread(seconds, 1),
-                         figures.number(p["rows"] / figures.middle(seconds) / 1e3, 0),
-                         figures.number(figures.middle([one["cpu_s"] for one in timed]) / p["rows"] * 1e6, 2),
+                         figures.number(self._rows(p, name) / figures.middle(seconds) / 1e3, 0),
+                         figures.number(figures.middle([one["cpu_s"] for one in timed]) /
+                                        self._rows(p, name) * 1e6, 2),
                          figures.number(figures.middle(server_us), 2) if server_us else ""])
         latency = [[title] + [figures.spread([one[q] for one in data[kind]], 0)
                               for q in ("p50", "p99", "p999")]
@@ -192,7 +199,8 @@ class ImportDump(section.Section):
 A dump of {p['rows']:,} rows of `api_token`, {data['bytes'] / 1e6:,.0f} MB of SQL, two in five without expiry and three in twenty
 expired; the server on all CPUs with its settings as they are, the client beside it; until the import has ended and all
 of it is on the disk. {p['rounds']} rounds, each with new servers, in turn. Redis gets the tokens that have not expired, digest and
-account, made beforehand; it and MariaDB are as their packages deliver them, but for Redis's snapshots.
+account, made beforehand; it and MariaDB are as their packages deliver them, but for Redis's snapshots. MariaDB gets the
+first {p['mariadb_rows']:,} rows alone, which favours it: the indexes of all of them would not fit into its buffer pool.
 
 {bars}
 

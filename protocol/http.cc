@@ -209,6 +209,7 @@ HttpReader::Result HttpReader::CheckFields(std::string_view bytes) {
       }
       if (!request_.is_http_1_1) return Refuse(400, "HTTP/1.0 has no transfer codings");
       is_chunked_ = true;
+      chunks_.reserve(limits_.body_bytes_max);  // so that no copies are left behind as it grows
     } else if (IsSameIgnoringCase(name, "expect")) {
       if (!IsSameIgnoringCase(value, "100-continue")) {
         return Refuse(417, "of expectations only 100-continue is known");

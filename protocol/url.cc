@@ -74,6 +74,8 @@ bool NormalizePath(std::string_view path, std::string* out) {
     const std::string_view encoded = path.substr(0, path.find('/'));
     path.remove_prefix(encoded.size());
     if (encoded.find('\\') != encoded.npos || !PercentDecode(encoded, &segment)) return false;
+    // What begins parameters for some, or ends the path.
+    if (segment.find_first_of(";#") != segment.npos) return false;
     // Encoded once more, or something that ends a segment for some.
     if (segment != encoded &&
         std::ranges::any_of(segment, [](char c) { return c == '/' || c == '\\' || c == '%'; })) {

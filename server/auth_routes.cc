@@ -10,11 +10,13 @@
 namespace tokend {
 namespace {
 
-std::string_view WithoutPort(std::string_view host) {
+// Without its port, and without the dot that a name may end in.
+std::string_view NameOf(std::string_view host) {
   const size_t colon = host.rfind(':');
   // "[::1]" has colons and no port.
-  if (colon == host.npos || host.find(']', colon) != host.npos) return host;
-  return host.substr(0, colon);
+  if (colon != host.npos && host.find(']', colon) == host.npos) host = host.substr(0, colon);
+  if (host.ends_with('.')) host.remove_suffix(1);
+  return host;
 }
 
 bool IsBelow(std::string_view path, std::string_view prefix) {
@@ -40,7 +42,7 @@ const RouteConfig* AuthRoutes::Find(std::string_view host, std::string_view path
     *ambiguous = true;
     return nullptr;
   }
-  host = WithoutPort(host);
+  host = NameOf(host);
   for (const RouteConfig& route : routes_) {
     if (!route.host.empty() && !IsSameIgnoringCase(host, route.host)) continue;
     if (!route.path.empty() && (normal.empty() || !IsBelow(normal, route.path))) continue;

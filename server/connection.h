@@ -22,6 +22,8 @@ class Connection : public Stream {
   // --- who asks ---
 
   const Caller& caller() const { return *caller_; }
+  // Whether any are configured; else everybody may do everything.
+  bool has_callers() const { return callers_->enabled(); }
   // Whether the caller may have any token of any namespace validated.
   bool validates_all() const { return validates_all_; }
   // The peer has shown who it is. False, and nothing changes, where nobody is known by that.

@@ -76,7 +76,7 @@ std::string_view PathOf(std::string_view uri) {
     uri.remove_prefix(std::min(uri.size(), uri.find_first_of("/?")));
     if (!uri.starts_with('/')) return "/";
   }
-  return uri.substr(0, uri.find_first_of("?#"));
+  return uri.substr(0, uri.find('?'));
 }
 
 void CannotSay(HttpExchange& exchange, std::string_view why) {

@@ -30,6 +30,7 @@ HttpConnection::~HttpConnection() { loop().discards().Add(std::move(held_)); }
 
 void HttpConnection::Refuse(std::string_view why) {
   const std::string body = fmt::format("{}\n", why);
+  if (!busy_) exchange_.is_head_ = false;
   End({.status = 503, .body = body});
 }
 
@@ -99,6 +100,7 @@ size_t HttpConnection::Handle(std::string_view bytes) {
     if (result == HttpReader::Result::kRefused) {
       loop().counters().protocol_errors.Add();
       const std::string body = fmt::format("{}\n", reader_.error());
+      exchange_.is_head_ = false;  // that was another request
       End({.status = reader_.status(), .body = body});
       return pos;
     }

@@ -66,6 +66,7 @@ bool IsAllowed(HttpExchange& exchange, const HttpEndpoint& endpoint) {
                               "must be no Origin\n"});
     return false;
   }
+  if (endpoint.right == Right::kNone) return true;
   if (!SignIn(exchange, endpoint.credentials)) {
     exchange.RefuseCaller(is_forwarded ? &RefuseForwarded : &RefuseUnknown);
     return false;

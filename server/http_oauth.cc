@@ -25,7 +25,7 @@ struct Form {
   std::string token, namespace_name;
   bool has_token = false, has_namespace = false;
 
-  ~Form() { Wipe(token.data(), token.size()); }
+  ~Form() { WipeAll(&token); }
 };
 
 // The errors that RFC 6749 has for such endpoints.
@@ -49,19 +49,21 @@ bool ReadForm(HttpExchange& exchange, Form* form) {
   }
   std::string_view rest = request.body;
   std::string name, value;
+  value.reserve(rest.size());  // so that no copies are left behind as it grows
   bool malformed = false, repeated = false;
   while (NextFormField(&rest, &name, &value, &malformed)) {
     if (name == "token") {
       repeated = repeated || form->has_token;
       form->has_token = true;
       form->token.swap(value);
+      value.reserve(request.body.size());
     } else if (name == "namespace") {
       repeated = repeated || form->has_namespace;
       form->has_namespace = true;
       form->namespace_name = value;
     }
   }
-  Wipe(value.data(), value.size());
+  WipeAll(&value);
   if (malformed || repeated || form->token.empty()) {
     RespondError(exchange, 400, "invalid_request",
                  malformed  ? "the body is not a form"
@@ -102,10 +104,16 @@ void RespondIntrospected(HttpExchange& exchange, const MethodAnswer& answer) {
     reader.ReadNil();
   }
   std::string_view text;
+  std::optional<std::string_view> owner;
   if (reader.ReadStr(&text)) {
+    owner = text;
     body["sub"] = text;
   } else {
     reader.ReadNil();
+  }
+  if (!exchange.connection().caller().MayManage(owner)) {
+    exchange.Respond({.content_type = kJsonType, .body = kInactive});
+    return;
   }
   std::string scopes;
   for (reader.ReadArrayHeader(&count); count > 0 && reader.ReadStr(&text); --count) {

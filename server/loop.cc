@@ -273,6 +273,8 @@ void Loop::RunGathered() {
   read_kept_ = 0;
   // A connection that goes on with what waited may name itself again.
   while (!to_flush_.empty()) {
+    // What such a one has gathered is answered before it is flushed.
+    dispatcher_->RunValidates();
     flushing_.swap(to_flush_);
     for (const StreamRef ref : flushing_) {
       if (Connection* connection = FindConnection(ref)) connection->FlushAnswers();

@@ -173,6 +173,15 @@ Status Server::BindUnix() {
 }
 
 void Server::Reload(const Config& config) {
+  // What it listens on stays, whatever the file says now.
+  const auto is_public = [](const Endpoint& endpoint) { return !endpoint.IsLoopback(); };
+  if (config.callers.empty() && (std::ranges::any_of(rpc_endpoints_, is_public) ||
+                                 std::ranges::any_of(http_endpoints_, is_public))) {
+    log_.Error(
+        "reload_failed",
+        {{"error", "no [[caller]] is left, and it listens on other addresses than loopback"}});
+    return;
+  }
   callers_->Replace(std::make_shared<Callers>(config.callers));
   log_.Info("reloaded", {{"callers", config.callers.size()}});
 }

@@ -28,4 +28,10 @@ void Wipe(char* bytes, size_t size) {
   explicit_bzero(bytes + (last - begin), begin + size - last);
 }
 
+void WipeAll(std::string* text) {
+  text->resize(text->capacity());
+  Wipe(text->data(), text->size());
+  text->clear();
+}
+
 }  // namespace tokend

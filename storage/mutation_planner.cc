@@ -255,9 +255,6 @@ Status MutationPlanner::Insert(const InsertMutation& op, const std::string& name
   }
   CommitGroup::Token* token = nullptr;
   if (Status status = Find({info.id, op.key}, &token); !status.ok()) return status;
-  if (token->now && op.replace && !MayTouch(*token->now)) {
-    return {ErrorCode::kForbidden, "token: is there already, and another owner's"};
-  }
   StoredRecord next;
   const FoldResult folded = FoldInsert(op, NextStamp(), token->now ? &*token->now : nullptr, &next);
   if (folded.code == ErrorCode::kExists) {
@@ -265,6 +262,10 @@ Status MutationPlanner::Insert(const InsertMutation& op, const std::string& name
   }
   if (folded.code == ErrorCode::kRevoked) {
     return {folded.code, "token: is revoked; replace: true brings it back"};
+  }
+  // To take its place, also where it has expired, is to end it.
+  if (token->now && !MayTouch(*token->now)) {
+    return {ErrorCode::kForbidden, "token: is there already, and another owner's"};
   }
   const Room room = RoomNeeded(token, op.owner, op.scopes);
   if (Status status = CheckRoom(room); !status.ok()) return status;

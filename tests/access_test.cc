@@ -156,6 +156,10 @@ TEST_F(AccessTest, AnImportIsForThoseWhoHaveItsNamespace) {
   RpcSocket mine = As("mine");
   EXPECT_EQ(Code(mine.Call("import_rows", {id, Json::array({{{"token", "t"}}})})), "forbidden");
   EXPECT_EQ(Code(mine.Call("import_end", Json::array({id}))), "forbidden");
+  EXPECT_EQ(Code(mine.Call("import_end", {"import-1"})), "forbidden");
+  RpcSocket ann = As("ann");
+  EXPECT_EQ(Code(ann.Call("import_rows", {id, Json::array({{{"token", "t"}}})})), "forbidden");
+  EXPECT_EQ(Code(ann.Call("import_end", Json::array({id}))), "forbidden");
   All("import_end", Json::array({id}));
 }
 
@@ -191,6 +195,10 @@ TEST_F(AccessTest, OwnersAreForThoseWhoManageThem) {
   // To take another's token over is to end it.
   EXPECT_EQ(Code(ann.Call("insert", {{{"token", "bob-1"}, {"owner", "ann"}, {"replace", true}}})),
             "forbidden");
+
+  All("insert", {{{"token", "bob-old"}, {"owner", "bob"}, {"expires_at", 1}}});
+  EXPECT_EQ(Code(ann.Call("insert", {{{"token", "bob-old"}, {"owner", "ann"}}})), "forbidden");
+  EXPECT_EQ(All("get", {"bob-old"}).at("owner"), "bob");
 
   // Those of others are as if they were not there.
   for (const std::string token : {"bob-1", "nobody-1", "none"}) {
@@ -298,6 +306,20 @@ TEST_F(AccessTest, OverHttpWithEachRequest) {
   EXPECT_THAT(ask("/auth?namespace=mine", "Tokend-Authorization: Bearer gateway's secret\r\n"),
               StartsWith("HTTP/1.1 200 "));
   EXPECT_THAT(ask("/auth?namespace=other", basic), StartsWith("HTTP/1.1 503 "));
+}
+
+// The sockets stay, so that a file which would be right at a start is not.
+TEST_F(AccessTest, AReloadDoesNotOpenItToEverybody) {
+  connection_.reset();
+  all_.reset();
+  server_.reset();
+  config_.listen = "0.0.0.0:0";
+  Start();
+  Config empty;
+  server_->Reload(empty);
+  RpcSocket nobody(server_->rpc_endpoints().at(0));
+  EXPECT_EQ(Code(nobody.Call("stats", Json::array())), "unauthenticated");
+  EXPECT_THAT(Log(), HasSubstr("reload_failed"));
 }
 
 class HttpHostTest : public ServerFixture {

@@ -143,7 +143,8 @@ TEST_F(HttpAuthTest, RoutesByPath) {
        {"//billing", "/./billing", "/x/../billing", "/%62illing", "/billing/../billing/x"}) {
     EXPECT_THAT(Auth(Bearer("good"), "/auth" + path), StartsWith(kForbidden)) << path;
   }
-  for (const std::string path : {"/x%2f..%2fbilling", "/%2e%2e%5cbilling", "/..", "/%"}) {
+  for (const std::string path :
+       {"/x%2f..%2fbilling", "/%2e%2e%5cbilling", "/..", "/%", "/billing;x", "/x/..;/billing"}) {
     EXPECT_THAT(Auth(Bearer("all"), "/auth" + path), StartsWith(kForbidden)) << path;
   }
   EXPECT_THAT(Auth(Bearer("elsewhere"), "/auth/other"), StartsWith(kAllowed));
@@ -176,6 +177,8 @@ TEST_F(HttpAuthTest, WhatTraefikSends) {
 
 TEST_F(HttpAuthTest, RoutesByHost) {
   EXPECT_THAT(Auth(Bearer("good"), "/auth", "Admin.Example.com:8443"), StartsWith(kForbidden));
+  EXPECT_THAT(Auth(Bearer("good"), "/auth", "admin.example.com."), StartsWith(kForbidden));
+  EXPECT_THAT(Auth(Bearer("good"), "/auth", "admin.example.com.:80"), StartsWith(kForbidden));
   EXPECT_THAT(Auth(Bearer("all"), "/auth", "admin.example.com"), StartsWith(kAllowed));
   EXPECT_THAT(Auth(Bearer("good"), "/auth", "api.example.com"), StartsWith(kAllowed));
 }
@@ -214,6 +217,25 @@ TEST_F(HttpAuthTest, PipelinesAreAnsweredInOrder) {
   }
   EXPECT_EQ(pos, std::string::npos);
   EXPECT_EQ(Stats().at("validate_total").at("valid"), 200);
+}
+
+// The second waits for the first, which waits for the disk.
+TEST_F(HttpAuthTest, WhatWaitsBehindAWriteIsAnsweredToo) {
+  const std::string body = "token=nothing";
+  ClientSocket socket = ConnectHttp();
+  for (int round = 0; round < 20; ++round) {
+    socket.Send(
+        "POST /revoke HTTP/1.1\r\nHost: localhost\r\n"
+        "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: " +
+        std::to_string(body.size()) + "\r\n\r\n" + body + Request("/auth", Bearer("good")));
+    std::string all;
+    while (all.find("X-Auth-Owner: user-1") == std::string::npos) {
+      const std::string more = socket.Receive();
+      ASSERT_NE(more, "");
+      all += more;
+    }
+    EXPECT_THAT(all, StartsWith(kAllowed));
+  }
 }
 
 TEST_F(HttpAuthTest, ManyConnectionsAtOnce) {

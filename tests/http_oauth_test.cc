@@ -31,6 +31,11 @@ class HttpOauthTest : public ServerFixture {
          .secrets_sha256 = {other},
          .roles = {"introspect", "revoke"},
          .namespaces = {"mine"}},
+        {.name = "ann",
+         // printf %s third | sha256sum
+         .secrets_sha256 = {"b1e99324505bd32da0e1f85dcf5e19a09db0481e8a15f62c41eb320304a8e927"},
+         .roles = {"introspect"},
+         .owners = {"ann"}},
         {.name = "local", .anonymous = true, .roles = {"issue", "validate", "read"}}};
     Start();
     Must("insert", {{{"token", "17|good/+="},
@@ -88,6 +93,10 @@ TEST_F(HttpOauthTest, EveryNegativeIsAlike) {
   // Of a namespace that is not this caller's, whether or not there is one.
   EXPECT_EQ(Post("/introspect", "token=17%7Cgood%2F%2B%3D&namespace=default", kMine), unknown);
   EXPECT_EQ(Post("/introspect", "token=x&namespace=nowhere", kMine), unknown);
+  // base64 of "ann:third", who manages another owner's tokens.
+  EXPECT_EQ(
+      Post("/introspect", "token=17%7Cgood%2F%2B%3D", "Authorization: Basic YW5uOnRoaXJk\r\n"),
+      unknown);
   EXPECT_THAT(Post("/revoke", "token=17%7Cgood%2F%2B%3D"), StartsWith(kOk));
   EXPECT_EQ(Post("/introspect", "token=17%7Cgood%2F%2B%3D"), unknown);
 }

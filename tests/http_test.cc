@@ -119,6 +119,11 @@ TEST_F(HttpTest, WhatIsNotHttpIsRefused) {
   }
 }
 
+TEST_F(HttpTest, ARefusalHasItsBodyWhateverWasAskedBefore) {
+  EXPECT_THAT(Ask("HEAD /livez HTTP/1.1\r\nHost: localhost\r\n\r\nGET\r\n\r\n"),
+              EndsWith("\r\n\r\nnot an HTTP/1.1 request\n"));
+}
+
 TEST_F(HttpTest, LongHeadersAndBodiesAreRefused) {
   ClientSocket header = ConnectHttp();
   header.Send(Get("/livez", "X-Long: " + std::string(20'000, 'x') + "\r\n"));

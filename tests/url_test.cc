@@ -55,8 +55,9 @@ TEST(UrlTest, Paths) {
     EXPECT_TRUE(NormalizePath(path, &out)) << path;
     EXPECT_EQ(out, normal) << path;
   }
-  for (const std::string_view path : {"", "v1", "/..", "/a/../..", "/a%2fb", "/a%5Cb", "/a\\b",
-                                      "/a%00", "/a%0a", "/a%252e", "/%", "/%g0"}) {
+  for (const std::string_view path :
+       {"", "v1", "/..", "/a/../..", "/a%2fb", "/a%5Cb", "/a\\b", "/a%00", "/a%0a", "/a%252e", "/%",
+        "/a;b", "/a%3bb", "/a/..;/b", "/a#b", "/%g0"}) {
     EXPECT_FALSE(NormalizePath(path, &out)) << path;
   }
 }

@@ -1,11 +1,13 @@
 -- `http-request lua.tokend` asks tokend about a request. It sets txn.tokend_status (200, 401, 403, or
--- anything else where nobody can say), and txn.tokend_challenge, _owner, _scopes and _id.
+-- anything else where nobody can say), and txn.tokend_challenge, _owner, _scopes,
+-- _expires and _id.
 local URL = "http://127.0.0.1:7718/auth?namespace=api_token"
 local TIMEOUT_MS = 1000
 local VARIABLES = {
   challenge = "www-authenticate",
   owner = "x-auth-owner",
   scopes = "x-auth-scopes",
+  expires = "x-auth-expires",
   id = "x-auth-id",
 }
 

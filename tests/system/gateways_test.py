@@ -150,9 +150,13 @@ class GatewaysTest(unittest.TestCase):
 
         # A client cannot say who it is by itself, not even where tokend has nothing to say.
         for token, owner in (("17|good/+=", "user-1"), ("bare", "")):
-            status, _, seen = gateway.ask(token, **{"X-Auth-Owner": "root", "X-Auth-Scopes": "admin"})
+            status, _, seen = gateway.ask(token, **{
+                "X-Auth-Owner": "root", "X-Auth-Scopes": "admin", "X-Auth-Expires": "9", "X-Auth-Id": "admin",
+                "Tokend-Authorization": "Basic !"})
             self.assertEqual((status, seen["headers"].get("x-auth-owner", "")), (200, owner))
             self.assertNotIn("admin", seen["headers"].get("x-auth-scopes", ""))
+            self.assertNotEqual(seen["headers"].get("x-auth-id"), "admin")
+            self.assertEqual(seen["headers"].get("x-auth-expires", ""), "")
 
         status, headers, _ = gateway.ask()
         self.assertEqual((status, headers["WWW-Authenticate"]), (401, 'Bearer realm="tokend"'))

@@ -134,7 +134,7 @@ class ImportDump(section.Section):
         gen = section.closed_loop(run, loop, depth=64, rate=p["rate"], spin=True,
                                   seconds=p["seconds"], warmup=p["warmup"])
         for number in range(p["rounds"]):
-            server = section.start_loaded(run, section.closed_loop(run, loop), "tokend")
+            server = section.start_loaded(run, gen, "tokend")
             data["quiet"].append(gen.run(server)["validate"]["latency_us"])
             importing = servers.start_process(
                 self._tokenctl(run, server, "--rate", str(p["import_rate"]), path),

@@ -19,8 +19,8 @@ void AppendPercentEncoded(std::string_view text, std::string* out);
 
 // The path as servers that tidy paths up understand it: decoded once, without "//", "." and "..".
 // False where servers would not agree what it is: an encoded slash, backslash, percent sign or
-// control character, a backslash, a semicolon or a hash sign, one that climbs above the root or does
-// not begin with a slash.
+// control character, a backslash, a semicolon or a hash sign, one that climbs above the root or
+// does not begin with a slash.
 bool NormalizePath(std::string_view path, std::string* out);
 
 }  // namespace tokend

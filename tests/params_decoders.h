@@ -27,7 +27,8 @@ inline RpcLimits Limits() {
 inline Status Decode(const std::string& method, std::string_view params) {
   using Decoder = std::function<Status(std::string_view)>;
   static const std::map<std::string, Decoder> kDecoders = {
-      {"hello", [](auto p) {
+      {"hello",
+       [](auto p) {
          HelloParams out;
          return DecodeHello(p, &out);
        }},

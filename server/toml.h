@@ -1,6 +1,8 @@
 // toml++, as this project can have it.
 #pragma once
 
+#include <cstdint>
+
 #define TOML_HEADER_ONLY 1
 // toml++ 3.3 asserts of a table's name what its own parser goes on to check, and takes a letter
 // such as U+00E9 outside a string for a case that cannot come: "[?" and a stray letter must be

@@ -35,14 +35,18 @@ bool IsControl(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7
 
 }  // namespace
 
+std::string_view WithoutPort(std::string_view host) {
+  const size_t colon = host.rfind(':');
+  if (colon == host.npos || host.find(']', colon) != host.npos) return host;
+  return host.substr(0, colon);
+}
+
 bool NextFormField(std::string_view* rest, std::string* name, std::string* value, bool* malformed) {
   while (rest->starts_with('&')) rest->remove_prefix(1);
   if (rest->empty()) return false;
-  const std::string_view field = rest->substr(0, rest->find('&'));
-  rest->remove_prefix(std::min(rest->size(), field.size() + 1));
-  const size_t equals = std::min(field.find('='), field.size());
-  const std::string_view text = field.substr(std::min(field.size(), equals + 1));
-  if (!Decode(field.substr(0, equals), true, name) || !Decode(text, true, value)) {
+  std::string_view text = TakePiece(rest, '&');
+  const std::string_view encoded_name = TakePiece(&text, '=');
+  if (!Decode(encoded_name, true, name) || !Decode(text, true, value)) {
     *malformed = true;
     return false;
   }

@@ -1,10 +1,20 @@
-// Percent-encoding, forms and paths of URLs (RFC 3986; application/x-www-form-urlencoded).
+// Percent-encoding, forms, hosts and paths of URLs (RFC 3986; application/x-www-form-urlencoded).
 #pragma once
 
 #include <string>
 #include <string_view>
 
 namespace tokend {
+
+// Takes the text up to the next separator off the front, and the separator: "a,b" leaves "b".
+inline std::string_view TakePiece(std::string_view* rest, char separator) {
+  const std::string_view piece = rest->substr(0, rest->find(separator));
+  rest->remove_prefix(piece.size() + (piece.size() < rest->size() ? 1 : 0));
+  return piece;
+}
+
+// "example.com" of "example.com:80"; "[::1]" has colons and no port.
+std::string_view WithoutPort(std::string_view host);
 
 // Takes the next field off the front of a form or a query, decoded: "a=1&b=%20". False where
 // nothing is left; *malformed is set where a percent sign is not followed by two digits.

@@ -108,6 +108,28 @@ char* WriteShortAnswer(uint32_t msgid, const Lookup& lookup, char* out) {
   return WriteShortVerdict(lookup, out);
 }
 
+std::optional<VerdictView> ReadVerdict(std::string_view result) {
+  VerdictView verdict;
+  msgpack_io::Reader reader(result);
+  uint32_t count = 0;
+  if (!reader.ReadArrayHeader(&count) || !reader.ReadBool(&verdict.is_valid)) return std::nullopt;
+  if (!verdict.is_valid) return verdict;
+  uint64_t expires_at_ms = 0;
+  if (reader.ReadUint(&expires_at_ms)) {
+    verdict.expires_at_ms = expires_at_ms;
+  } else {
+    reader.ReadNil();
+  }
+  std::string_view owner;
+  if (reader.ReadStr(&owner)) {
+    verdict.owner = owner;
+  } else {
+    reader.ReadNil();
+  }
+  verdict.scopes = reader;
+  return verdict;
+}
+
 void WriteDiskVerdict(const Store::DiskVerdict& verdict, msgpack_io::Writer* out) {
   if (verdict.verdict == Verdict::kValid) {
     WriteValid(verdict.expires_at_ms, verdict.owner_encoded, verdict.scopes_encoded, out);

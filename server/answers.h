@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -27,6 +28,17 @@ bool HasShortAnswer(const Lookup& lookup);
 char* WriteShortVerdict(const Lookup& lookup, char* out);
 // The whole answer to a validate: what BeginResponse() and WriteVerdict() make.
 char* WriteShortAnswer(uint32_t msgid, const Lookup& lookup, char* out);
+
+// What validate has answered, read back. Views into the result.
+struct VerdictView {
+  bool is_valid = false;
+  // Of a valid one:
+  std::optional<uint64_t> expires_at_ms;  // none = never
+  std::optional<std::string_view> owner;
+  msgpack_io::Reader scopes{{}};  // at their array
+};
+// nullopt for [nil, "unavailable"].
+std::optional<VerdictView> ReadVerdict(std::string_view result);
 
 // The same from the disk's answer.
 void WriteDiskVerdict(const Store::DiskVerdict& verdict, msgpack_io::Writer* out);

@@ -12,9 +12,7 @@ namespace {
 
 // Without its port, and without the dot that a name may end in.
 std::string_view NameOf(std::string_view host) {
-  const size_t colon = host.rfind(':');
-  // "[::1]" has colons and no port.
-  if (colon != host.npos && host.find(']', colon) == host.npos) host = host.substr(0, colon);
+  host = WithoutPort(host);
   if (host.ends_with('.')) host.remove_suffix(1);
   return host;
 }

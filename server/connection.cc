@@ -6,9 +6,7 @@
 namespace tokend {
 
 Connection::Connection(Loop& loop, StreamRef ref, bool is_rpc)
-    : Stream(loop, ref), is_rpc_(is_rpc) {
-  ResolveCaller();
-}
+    : Stream(loop, ref), is_rpc_(is_rpc) {}
 
 void Connection::OnAccepted() { ResetIdentity(); }
 

@@ -78,7 +78,6 @@ class Connection : public Stream {
   void RefreshCaller() {
     if (loop_callers_version() != callers_version_) ResolveCaller();
   }
-  const Identity& identity() const { return identity_; }
 
   uint32_t requests_pending() const { return requests_pending_; }
   // Validates wait in the batch.
@@ -98,7 +97,7 @@ class Connection : public Stream {
   Identity identity_;
   std::shared_ptr<const Callers> callers_;  // of which caller_ is one
   uint64_t callers_version_ = 0;
-  const Caller* caller_ = nullptr;
+  const Caller* caller_ = nullptr;  // set once a peer is there
   bool validates_all_ = false;
   bool has_failed_try_ = false;
   bool gathered_ = false;

@@ -7,6 +7,7 @@
 
 #include "protocol/msgpack.h"
 #include "protocol/url.h"
+#include "server/answers.h"
 #include "server/context.h"
 #include "server/dispatcher.h"
 #include "server/http_connection.h"
@@ -17,7 +18,6 @@ namespace tokend {
 namespace {
 
 constexpr std::string_view kPath = "/auth";
-constexpr std::string_view kRetryAfter = "Retry-After: 1\r\n";
 // Scopes that a token has and that stand for every other one.
 constexpr std::string_view kAllScopes = "*";
 
@@ -39,9 +39,7 @@ std::optional<std::string_view> TokenOfAuthorization(std::string_view value) {
 
 std::optional<std::string_view> TokenOfCookies(std::string_view cookies, std::string_view name) {
   while (!cookies.empty()) {
-    std::string_view cookie = cookies.substr(0, cookies.find(';'));
-    cookies.remove_prefix(std::min(cookies.size(), cookie.size() + 1));
-    cookie = Trimmed(cookie);
+    std::string_view cookie = Trimmed(TakePiece(&cookies, ';'));
     if (!cookie.starts_with(name) || cookie.substr(name.size(), 1) != "=") continue;
     cookie.remove_prefix(name.size() + 1);
     if (cookie.size() >= 2 && cookie.starts_with('"') && cookie.ends_with('"')) {
@@ -161,9 +159,7 @@ void Deny(HttpExchange& exchange, unsigned status, std::string_view error,
   if (!scopes.empty()) {
     field.append(", scope=\"");
     while (!scopes.empty()) {
-      const std::string_view scope = scopes.substr(0, scopes.find(' '));
-      AppendPercentEncoded(scope, &field);
-      scopes.remove_prefix(std::min(scopes.size(), scope.size() + 1));
+      AppendPercentEncoded(TakePiece(&scopes, ' '), &field);
       if (!scopes.empty()) field.push_back(' ');
     }
     field.push_back('"');
@@ -183,8 +179,7 @@ bool HasScope(msgpack_io::Reader scopes, std::string_view wanted) {
 
 bool HasScopes(const msgpack_io::Reader& scopes, std::string_view wanted) {
   while (!wanted.empty()) {
-    const std::string_view one = wanted.substr(0, wanted.find(' '));
-    wanted.remove_prefix(std::min(wanted.size(), one.size() + 1));
+    const std::string_view one = TakePiece(&wanted, ' ');
     if (!one.empty() && !HasScope(scopes, one)) return false;
   }
   return true;
@@ -192,8 +187,7 @@ bool HasScopes(const msgpack_io::Reader& scopes, std::string_view wanted) {
 
 // Each identity field is there, if only as an empty one: some gateways keep what a client has sent
 // where there is none.
-void Allow(HttpExchange& exchange, std::optional<uint64_t> expires_at_ms, std::string_view owner,
-           msgpack_io::Reader scopes) {
+void Allow(HttpExchange& exchange, const VerdictView& verdict) {
   const Config& config = exchange.server().config;
   std::string fields;
   fields.reserve(256);
@@ -203,10 +197,11 @@ void Allow(HttpExchange& exchange, std::optional<uint64_t> expires_at_ms, std::s
     return true;
   };
   if (begin(config.auth_owner_header)) {
-    AppendPercentEncoded(owner, &fields);
+    AppendPercentEncoded(verdict.owner.value_or(""), &fields);
     fields.append("\r\n");
   }
   if (begin(config.auth_scopes_header)) {
+    msgpack_io::Reader scopes = verdict.scopes;
     uint32_t count = 0;
     std::string_view scope;
     bool first = true;
@@ -218,7 +213,9 @@ void Allow(HttpExchange& exchange, std::optional<uint64_t> expires_at_ms, std::s
     fields.append("\r\n");
   }
   if (begin(config.auth_expires_header)) {
-    if (expires_at_ms) fields.append(fmt::format_int(*expires_at_ms / 1000).c_str());
+    if (verdict.expires_at_ms) {
+      fields.append(fmt::format_int(*verdict.expires_at_ms / 1000).c_str());
+    }
     fields.append("\r\n");
   }
   if (begin(config.auth_id_header)) {
@@ -232,27 +229,16 @@ void Judge(HttpExchange& exchange, const MethodAnswer& answer) {
     CannotSay(exchange, answer.error.message());
     return;
   }
-  msgpack_io::Reader reader(answer.result);
-  uint32_t count = 0;
-  bool is_valid = false;
-  if (!reader.ReadArrayHeader(&count) || !reader.ReadBool(&is_valid)) {
+  const std::optional<VerdictView> verdict = ReadVerdict(answer.result);
+  if (!verdict) {
     CannotSay(exchange, "cannot be judged now");
-    return;
-  }
-  if (!is_valid) {
+  } else if (!verdict->is_valid) {
     Deny(exchange, 401, "invalid_token");
-    return;
-  }
-  uint64_t expires_at_ms = 0;
-  const bool expires = reader.ReadUint(&expires_at_ms);
-  if (!expires) reader.ReadNil();
-  std::string_view owner;
-  if (!reader.ReadStr(&owner)) reader.ReadNil();
-  if (!HasScopes(reader, exchange.note().text)) {
+  } else if (!HasScopes(verdict->scopes, exchange.note().text)) {
     Deny(exchange, 403, "insufficient_scope", exchange.note().text);
-    return;
+  } else {
+    Allow(exchange, *verdict);
   }
-  Allow(exchange, expires ? std::optional(expires_at_ms) : std::nullopt, owner, reader);
 }
 
 }  // namespace

@@ -42,9 +42,8 @@ bool IsAmong(std::string_view list, std::string_view method) {
 }
 
 void RefuseForwarded(HttpExchange& exchange, const MethodAnswer&) {
-  exchange.Respond({.status = 503,
-                    .body = "this gateway may not ask: see [[caller]]\n",
-                    .fields = "Retry-After: 1\r\n"});
+  exchange.Respond(
+      {.status = 503, .body = "this gateway may not ask: see [[caller]]\n", .fields = kRetryAfter});
 }
 
 void RefuseUnknown(HttpExchange& exchange, const MethodAnswer&) {
@@ -84,8 +83,6 @@ bool IsAllowed(HttpExchange& exchange, const HttpEndpoint& endpoint) {
 }
 
 }  // namespace
-
-std::span<const HttpEndpoint> HttpEndpoints() { return kEndpoints; }
 
 void HandleHttp(HttpExchange& exchange) {
   const HttpRequest& request = exchange.request();

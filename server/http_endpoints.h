@@ -1,7 +1,6 @@
 // What can be asked over HTTP: a row for each endpoint.
 #pragma once
 
-#include <span>
 #include <string_view>
 
 #include "server/http_exchange.h"
@@ -25,8 +24,6 @@ struct HttpEndpoint {
   Credentials credentials = Credentials::kAuthorization;
   void (*handle)(HttpExchange& exchange) = nullptr;
 };
-
-std::span<const HttpEndpoint> HttpEndpoints();
 
 // Hands the request to its endpoint, or answers that there is none.
 void HandleHttp(HttpExchange& exchange);

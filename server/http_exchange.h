@@ -31,6 +31,9 @@ struct HttpResponse {
   bool closes = false;
 };
 
+// A whole line, for those who are told that nobody can say now.
+inline constexpr std::string_view kRetryAfter = "Retry-After: 1\r\n";
+
 // The words for a status.
 std::string_view HttpReason(unsigned status);
 

@@ -15,7 +15,7 @@ void HandleReadyz(HttpExchange& exchange) {
     return;
   }
   const std::string body = fmt::format("{}\n", StoreStateName(state));
-  exchange.Respond({.status = 503, .body = body, .fields = "Retry-After: 1\r\n"});
+  exchange.Respond({.status = 503, .body = body, .fields = kRetryAfter});
 }
 
 }  // namespace tokend

@@ -6,6 +6,7 @@
 #include "protocol/msgpack.h"
 #include "protocol/params.h"
 #include "protocol/url.h"
+#include "server/answers.h"
 #include "server/context.h"
 #include "server/dispatcher.h"
 #include "server/http_connection.h"
@@ -18,7 +19,6 @@ namespace tokend {
 namespace {
 
 constexpr std::string_view kInactive = R"({"active":false})";
-constexpr std::string_view kRetryAfter = "Retry-After: 1\r\n";
 
 // The form of either request. Wiped: it holds a token.
 struct Form {
@@ -85,38 +85,23 @@ void RespondIntrospected(HttpExchange& exchange, const MethodAnswer& answer) {
     RespondCannotSay(exchange, answer.error);
     return;
   }
-  msgpack_io::Reader reader(answer.result);
-  uint32_t count = 0;
-  bool is_valid = false;
-  if (!reader.ReadArrayHeader(&count) || !reader.ReadBool(&is_valid)) {
+  std::optional<VerdictView> verdict = ReadVerdict(answer.result);
+  if (!verdict) {
     RespondCannotSay(exchange, Status(ErrorCode::kUnavailable, "cannot be judged now"));
     return;
   }
-  if (!is_valid) {
+  if (!verdict->is_valid || !exchange.connection().caller().MayManage(verdict->owner)) {
     exchange.Respond({.content_type = kJsonType, .body = kInactive});
     return;
   }
   nlohmann::ordered_json body{{"active", true}, {"token_type", "Bearer"}};
-  uint64_t expires_at_ms = 0;
-  if (reader.ReadUint(&expires_at_ms)) {
-    body["exp"] = expires_at_ms / 1000;
-  } else {
-    reader.ReadNil();
-  }
+  if (verdict->expires_at_ms) body["exp"] = *verdict->expires_at_ms / 1000;
+  if (verdict->owner) body["sub"] = *verdict->owner;
+  uint32_t count = 0;
   std::string_view text;
-  std::optional<std::string_view> owner;
-  if (reader.ReadStr(&text)) {
-    owner = text;
-    body["sub"] = text;
-  } else {
-    reader.ReadNil();
-  }
-  if (!exchange.connection().caller().MayManage(owner)) {
-    exchange.Respond({.content_type = kJsonType, .body = kInactive});
-    return;
-  }
   std::string scopes;
-  for (reader.ReadArrayHeader(&count); count > 0 && reader.ReadStr(&text); --count) {
+  for (verdict->scopes.ReadArrayHeader(&count); count > 0 && verdict->scopes.ReadStr(&text);
+       --count) {
     scopes.append(scopes.empty() ? "" : " ").append(text);
   }
   if (!scopes.empty()) body["scope"] = scopes;

@@ -66,9 +66,7 @@ bool IsAddress(const std::string& host) {
 
 bool IsListed(std::string_view list, std::string_view name) {
   while (!list.empty()) {
-    const std::string_view one = list.substr(0, list.find(','));
-    if (IsSameIgnoringCase(one, name)) return true;
-    list.remove_prefix(std::min(list.size(), one.size() + 1));
+    if (IsSameIgnoringCase(TakePiece(&list, ','), name)) return true;
   }
   return false;
 }
@@ -113,9 +111,7 @@ bool IsFromNoWebPage(const HttpExchange& exchange) {
   if (!server.is_http_on_loopback) return true;
   const HttpRequest& request = exchange.request();
   if (request.Find("Origin") != nullptr) return false;
-  std::string_view host = request.host;
-  const size_t colon = host.rfind(':');
-  if (colon != host.npos && host.find(']', colon) == host.npos) host = host.substr(0, colon);
+  const std::string_view host = WithoutPort(request.host);
   // HTTP/1.0 has none, and no browser speaks it.
   return host.empty() || IsSameIgnoringCase(host, "localhost") || IsAddress(std::string(host)) ||
          IsListed(server.config.http_hosts, host);

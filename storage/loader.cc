@@ -14,9 +14,7 @@
 namespace tokend {
 namespace {
 
-// Enough ranges for threads to finish together, few enough that empty ones cost nothing.
-constexpr uint64_t kRangesEach = 32;
-static_assert(256 % kRangesEach == 0);
+static_assert(256 % Loader::kRangesPerNamespace == 0);
 // About what a range has in one file: reading past its end is for nothing.
 constexpr size_t kReadaheadBytes = 1 << 20;
 
@@ -43,11 +41,11 @@ void Loader::Start() {
   const auto namespaces = parts_.namespaces->snapshot();
   for (const auto& [name, info] : *namespaces) {
     const std::string prefix = NamespacePrefix(info.id);
-    for (uint64_t i = 0; i < kRangesEach; ++i) {
+    for (uint64_t i = 0; i < kRangesPerNamespace; ++i) {
       Range range;
-      range.start = prefix + static_cast<char>(i * (256 / kRangesEach));
-      if (i + 1 < kRangesEach) {
-        range.end = prefix + static_cast<char>((i + 1) * (256 / kRangesEach));
+      range.start = prefix + static_cast<char>(i * (256 / kRangesPerNamespace));
+      if (i + 1 < kRangesPerNamespace) {
+        range.end = prefix + static_cast<char>((i + 1) * (256 / kRangesPerNamespace));
       } else {
         PutBigEndian(uint64_t{info.id} + 1, 3, &range.end);
         // The id after 65,535 does not fit: then the family's end is the range's.
@@ -78,8 +76,8 @@ void Loader::Run() {
     }
     // The first range of a namespace that is done tells how many are to come. A little less than
     // that, since what is too much stays.
-    if (!reserved_[index / kRangesEach].exchange(true)) {
-      parts_.table->Reserve(put * (kRangesEach - 1) / 100 * kReservedPercent);
+    if (!reserved_[index / kRangesPerNamespace].exchange(true)) {
+      parts_.table->Reserve(put * (kRangesPerNamespace - 1) / 100 * kReservedPercent);
     }
     TOKEND_CRASH_POINT("load.range");
   }

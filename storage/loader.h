@@ -19,6 +19,9 @@ class RecordBatch;
 
 class Loader {
  public:
+  // Enough ranges for threads to finish together, few enough that empty ones cost nothing.
+  static constexpr uint64_t kRangesPerNamespace = 32;
+
   // `progress` is called about once a second, `done` once, with what went wrong if anything did;
   // both on a loading thread.
   Loader(const StoreParts& parts, size_t threads, std::function<void()> progress,

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "storage/crash_point.h"
+#include "storage/loader.h"
 
 namespace tokend::testing {
 
@@ -31,12 +32,12 @@ inline constexpr auto kCrashCases = std::to_array<CrashCase>({
     {"manifest.appended", CrashScene::kFresh, 4},
     {"log.synced", CrashScene::kFresh, 2},
     {"commit.written", CrashScene::kFresh, 1},
-    {"load.range", CrashScene::kFresh, 60},
+    {"load.range", CrashScene::kFresh, Loader::kRangesPerNamespace},
 
     {"open.recovered", CrashScene::kOpening, 1},
     {"manifest.appended", CrashScene::kOpening, 2},
     {"load.row", CrashScene::kOpening, 2000},
-    {"load.range", CrashScene::kOpening, 60},
+    {"load.range", CrashScene::kOpening, Loader::kRangesPerNamespace},
     {"load.done", CrashScene::kOpening, 1},
     {"growth.splitting", CrashScene::kOpening, 100},
 

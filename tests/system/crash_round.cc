@@ -71,7 +71,7 @@ CrashRound::CrashRound(const CrashOptions& options, uint64_t seed, Failures* fai
                       kBatchTokens)},
       check_(&written_, failures),
       churn_({.seed = seed}, failures),
-      imports_(seed, NowMs(), failures),
+      imports_(options.busy_kills + options.points, seed, NowMs(), failures),
       backups_(options.server, DataDir(), options.dir, LogPath(), failures) {
   std::filesystem::remove_all(options_.dir);
   std::filesystem::create_directories(options_.dir);
@@ -216,7 +216,8 @@ void CrashRound::CrashAtPoints() {
   std::ranges::stable_sort(ordered, {}, &std::pair<size_t, CrashCase>::first);
   for (uint64_t i = 0; i < options_.points; ++i) {
     const CrashCase& crash_case = ordered[i % ordered.size()].second;
-    CrashAt(crash_case, 1 + random_() % crash_case.passages);
+    CrashAt(crash_case,
+            options_.last_passages ? crash_case.passages : 1 + random_() % crash_case.passages);
   }
 }
 

@@ -26,13 +26,14 @@ struct CrashOptions {
   std::string server = "tokend";
   std::string dir = "crash-test-data";
   std::vector<std::string> server_args;
-  uint64_t tokens = 200000;  // acknowledged before the last of `kills`
-  uint64_t kills = 4;        // at random moments while it writes; beyond 1, also while it loads
-  uint64_t busy_kills = 0;   // at random moments under all kinds of load at once
-  uint64_t points = 0;       // at crash points; all of them are kCrashCases.size()
-  std::string point;         // at this one alone, at each of its passages by chance
-  bool alone = false;        // after the last of `kills`, ask for nothing more while it loads
-  bool cold = false;         // drop what the system has cached of its files before that
+  uint64_t tokens = 200000;    // acknowledged before the last of `kills`
+  uint64_t kills = 4;          // at random moments while it writes; beyond 1, also while it loads
+  uint64_t busy_kills = 0;     // at random moments under all kinds of load at once
+  uint64_t points = 0;         // at crash points; all of them are kCrashCases.size()
+  std::string point;           // at this one alone, at each of its passages by chance
+  bool last_passages = false;  // at the last passage that is certain instead
+  bool alone = false;          // after the last of `kills`, ask for nothing more while it loads
+  bool cold = false;           // drop what the system has cached of its files before that
 };
 
 struct CrashFigures {

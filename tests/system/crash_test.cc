@@ -124,6 +124,8 @@ int main(int argc, char** argv) {
   app.add_option("--point", options.point, "Of the crash points this one alone")
       ->check(CLI::IsMember(
           std::vector<std::string>(tokend::kCrashPoints.begin(), tokend::kCrashPoints.end())));
+  app.add_flag("--last-passages", options.last_passages,
+               "Each at the last passage that is certain, not at one by chance");
 #endif
   CLI11_PARSE(app, argc, argv);
   if (seed_option->count() == 0) seed = tokend::TestSeed();

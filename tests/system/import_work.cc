@@ -17,18 +17,19 @@ constexpr uint64_t kDayMs = 24 * 3600 * 1000;
 
 }  // namespace
 
-ImportWork::ImportWork(uint64_t seed, uint64_t now_ms, Failures* failures)
+ImportWork::ImportWork(uint64_t runs, uint64_t seed, uint64_t now_ms, Failures* failures)
     : seed_(seed),
       expires_base_ms_(now_ms + kDayMs),
       failures_(*failures),
-      ledger_(kImportsMax * kRows) {}
+      ledger_(runs * kImportsPerRun * kRows) {}
 
 std::string ImportWork::Token(uint64_t row) const {
   return "import-" + std::to_string(seed_) + "-" + std::to_string(row);
 }
 
 void ImportWork::Run(client::Client client, const std::atomic<bool>& stop) {
-  while (!stop.load(std::memory_order_relaxed) && begun_ < kImportsMax) {
+  const uint64_t last = std::min(begun_ + kImportsPerRun, ledger_.size() / kRows);
+  while (!stop.load(std::memory_order_relaxed) && begun_ < last) {
     const uint64_t import = begun_++;
     if (!Import(&client, import, /*with_revokes=*/true)) return;
     ended_ = begun_;

@@ -15,17 +15,18 @@ namespace tokend::testing {
 
 class ImportWork {
  public:
-  // `failures` outlives it.
-  ImportWork(uint64_t seed, uint64_t now_ms, Failures* failures);
+  // For so many calls of Run. `failures` outlives it.
+  ImportWork(uint64_t runs, uint64_t seed, uint64_t now_ms, Failures* failures);
 
-  // Until the server is gone or `stop`, or there have been kImportsMax.
+  // Until the server is gone or `stop`, or there have been kImportsPerRun: more would leave
+  // none to the runs after it.
   void Run(client::Client client, const std::atomic<bool>& stop);
   // After a restart: every row; then what was cut short once more, and all of it is there. Throws
   // std::runtime_error where the server does not answer.
   void CheckAll(client::Client* client);
 
  private:
-  static constexpr uint64_t kImportsMax = 200;
+  static constexpr uint64_t kImportsPerRun = 20;
   static constexpr uint64_t kBatches = 3;
   static constexpr uint64_t kBatchRows = 100;
   static constexpr uint64_t kRows = kBatches * kBatchRows;

@@ -25,11 +25,11 @@ import regression
 import report
 import servers
 import stats
-from sections import (backup, gateway, growth, import_dump, insert, latency, loops, many, mix, scale, storm, usage, validate)
+from sections import (backup, gateway, growth, import_dump, insert, latency, loops, many, mix, scale, storm, tls, usage, validate)
 
 SECTIONS = {section.name: section for section in (
     validate.Validate(), validate.Unix(), many.Many(), scale.Scale(), usage.Usage(), mix.Mix(),
-    insert.Insert(), storm.Storm(), growth.Growth(), backup.Backup(), import_dump.ImportDump(), gateway.Gateway(), latency.Latency(), loops.Loops())}
+    insert.Insert(), storm.Storm(), growth.Growth(), backup.Backup(), import_dump.ImportDump(), gateway.Gateway(), tls.Tls(), latency.Latency(), loops.Loops())}
 
 
 def parse_args():

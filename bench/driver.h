@@ -110,6 +110,7 @@ class Output {
   void Append(std::string_view bytes);
 
   std::string_view view() const { return {bytes_.data(), size_}; }
+  bool empty() const { return size_ == 0; }
   void Clear() { size_ = 0; }
 
  private:

@@ -23,6 +23,10 @@ namespace tokend::bench {
 namespace {
 
 constexpr size_t kReadBytes = 256 << 10;
+// The most that comes at once over TLS.
+constexpr size_t kRecordBytes = 16 << 10;
+
+constexpr std::string_view kTls = "tls:";
 
 [[noreturn]] void FailErrno(const char* what) {
   throw std::runtime_error(std::string(what) + ": " + std::strerror(errno));
@@ -71,7 +75,8 @@ struct Generator::Connection {
   int fd = -1;
   Window window;
   Output output;
-  size_t sent = 0;          // bytes of output that the kernel has
+  std::unique_ptr<TlsSession> tls;  // null = plain
+  size_t sent = 0;          // bytes that the kernel has: of output, or of what TLS makes of it
   bool is_writing = false;  // epoll is asked for EPOLLOUT
   bool is_touched = false;  // has requests that are not flushed yet; for SendDue
   std::string unfinished;   // the front of an answer whose end has not come yet
@@ -117,6 +122,10 @@ Generator::Generator(const GeneratorOptions& options, std::vector<StreamOptions>
   for (StreamOptions& stream : streams) {
     streams_.push_back(std::make_unique<Stream>(std::move(stream)));
   }
+  if (options_.address.starts_with(kTls)) {
+    const Status status = TlsContext::MakeClient({.ca_file = options_.tls_ca_file}, &tls_);
+    if (!status.ok()) throw std::runtime_error("TLS: " + status.message());
+  }
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
   if (epoll_ < 0) FailErrno("epoll_create1");
   try {
@@ -136,7 +145,9 @@ void Generator::Connect() {
       stream->connections.push_back(
           std::make_unique<Connection>(stream.get(), options.depth, options.batch_max));
       Connection* connection = stream->connections.back().get();
-      connection->fd = ConnectTo(options_.address);
+      connection->fd =
+          ConnectTo(tls_ == nullptr ? options_.address : options_.address.substr(kTls.size()));
+      if (tls_ != nullptr) Handshake(connection);
       epoll_event event{};
       event.events = EPOLLIN;
       event.data.ptr = connection;
@@ -321,8 +332,50 @@ int Generator::Wait(uint64_t now_ns, std::vector<epoll_event>* events) {
   return count;
 }
 
+void Generator::Handshake(Connection* connection) {
+  const std::string host =
+      options_.address.substr(kTls.size(), options_.address.rfind(':') - kTls.size());
+  connection->tls = std::make_unique<TlsSession>(tls_, host);
+  TlsSession& tls = *connection->tls;
+  tls.Begin();
+  // The socket blocks unless it is told not to.
+  while (!tls.established()) {
+    while (!tls.output().empty()) {
+      const ssize_t sent =
+          send(connection->fd, tls.output().data(), tls.output().size(), MSG_NOSIGNAL);
+      if (sent < 0) FailErrno("send");
+      tls.output().erase(0, static_cast<size_t>(sent));
+    }
+    const ssize_t received = recv(connection->fd, read_buffer_.data(), kReadBytes, 0);
+    if (received < 0) FailErrno("recv");
+    if (received == 0) throw std::runtime_error(options_.address + " closed a connection");
+    OpenReceived(connection, {read_buffer_.data(), static_cast<size_t>(received)},
+                 &connection->unfinished);
+  }
+}
+
+void Generator::OpenReceived(Connection* connection, std::string_view sealed, std::string* plain) {
+  connection->tls->Receive(sealed);
+  while (true) {
+    const size_t before = plain->size();
+    plain->resize(before + kRecordBytes);
+    size_t opened = 0;
+    const TlsSession::Result result =
+        connection->tls->Open(plain->data() + before, kRecordBytes, &opened);
+    plain->resize(before + opened);
+    if (result == TlsSession::Result::kData) continue;
+    if (result == TlsSession::Result::kNeedMore) return;
+    throw std::runtime_error(options_.address + ": TLS: " + connection->tls->error());
+  }
+}
+
 void Generator::Flush(Connection* connection) {
-  const std::string_view bytes = connection->output.view();
+  if (TlsSession* tls = connection->tls.get(); tls != nullptr && !connection->output.empty()) {
+    if (!tls->Seal(connection->output.view())) throw std::runtime_error("TLS: " + tls->error());
+    connection->output.Clear();
+  }
+  const std::string_view bytes =
+      connection->tls == nullptr ? connection->output.view() : connection->tls->output();
   while (connection->sent < bytes.size()) {
     const ssize_t sent = send(connection->fd, bytes.data() + connection->sent,
                               bytes.size() - connection->sent, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -334,6 +387,7 @@ void Generator::Flush(Connection* connection) {
   const bool is_writing = connection->sent < bytes.size();
   if (!is_writing) {
     connection->output.Clear();
+    if (connection->tls != nullptr) connection->tls->output().clear();
     connection->sent = 0;
   }
   if (is_writing == connection->is_writing) return;
@@ -358,8 +412,12 @@ void Generator::Receive(Connection* connection) {
   if (received < 0 && errno == EAGAIN) return;
   if (received < 0) FailErrno("recv");
   if (received == 0) throw std::runtime_error(options_.address + " closed a connection");
-  const std::string_view bytes(read_buffer_.data(),
-                               unfinished.size() + static_cast<size_t>(received));
+  std::string_view bytes(read_buffer_.data(), unfinished.size() + static_cast<size_t>(received));
+  if (connection->tls != nullptr) {
+    opened_ = unfinished;
+    OpenReceived(connection, bytes.substr(unfinished.size()), &opened_);
+    bytes = opened_;
+  }
   const size_t taken = TakeAnswers(connection, bytes);
   unfinished.assign(bytes.substr(taken));
 }

@@ -28,6 +28,7 @@
 #include "bench/driver.h"
 #include "bench/histogram.h"
 #include "bench/interval.h"
+#include "protocol/tls.h"
 
 namespace tokend::bench {
 
@@ -44,8 +45,9 @@ struct StreamOptions {
 };
 
 struct GeneratorOptions {
-  std::string address;  // HOST:PORT, or unix:PATH
-  bool spin = false;    // poll instead of sleeping: leaves the generator's wake-up out of latencies
+  std::string address;      // HOST:PORT, tls:HOST:PORT, or unix:PATH
+  std::string tls_ca_file;  // PEM: whom to trust at tls:; empty = whom the system trusts
+  bool spin = false;  // poll instead of sleeping: leaves the generator's wake-up out of latencies
   // With requests under way, something has to be answered in such a time; else Run throws.
   uint64_t stall_ms = 30000;
 };
@@ -112,6 +114,9 @@ class Generator {
   int Wait(uint64_t now_ns, std::vector<epoll_event>* events);
   void Flush(Connection* connection);
   void Receive(Connection* connection);
+  // Opens what the connection has sent over TLS, all of it, to the end of `plain`.
+  void OpenReceived(Connection* connection, std::string_view sealed, std::string* plain);
+  void Handshake(Connection* connection);
   size_t TakeAnswers(Connection* connection, std::string_view bytes);
 
   const GeneratorOptions options_;
@@ -119,6 +124,8 @@ class Generator {
   int epoll_ = -1;
   std::vector<std::unique_ptr<Stream>> streams_;
   std::vector<char> read_buffer_;
+  std::shared_ptr<const TlsContext> tls_;  // null = plain
+  std::string opened_;                     // scratch
   std::vector<IntervalMeter> meters_;
   bool is_measuring_ = false;
   GeneratorResult result_;

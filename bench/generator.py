@@ -34,6 +34,8 @@ class Generator:
         """The JSON object of one run. A wrong answer, or none at all, is Failed."""
         command = [_program(self.build_dir), "--json", "--protocol", server.protocol, "--address",
                    server.address, "--server-pid", str(server.pid)]
+        if server.address.startswith("tls:"):
+            command += ["--tls-ca-file", server.tls_ca_file]
         settings = {**self._common, **options}
         if "expires_from" in settings:
             settings.pop("expires_base", None)  # the two exclude each other

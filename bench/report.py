@@ -24,7 +24,7 @@ operation: it is steady from run to run where throughput on a shared machine is 
 
 # The order of the sections on the page.
 SECTIONS = ("bars", "validate", "unix", "many", "scale", "usage", "mix", "insert", "storm",
-            "growth", "backup", "import", "gateway", "latency", "loops", "restart")
+            "growth", "backup", "import", "gateway", "tls", "latency", "loops", "restart")
 
 
 def _first(pattern, path):

@@ -87,8 +87,10 @@ void AddServerOptions(Options* options, CLI::App* app) {
   app->add_option("--protocol", options->protocol, "Whom to talk to")
       ->check(CLI::IsMember({"tokend", "redis", "memcached", "http-auth", "http", "floor"}))
       ->capture_default_str();
-  app->add_option("--address", options->generator.address, "HOST:PORT or unix:PATH")
+  app->add_option("--address", options->generator.address, "HOST:PORT, tls:HOST:PORT or unix:PATH")
       ->capture_default_str();
+  app->add_option("--tls-ca-file", options->generator.tls_ca_file,
+                  "Whom to trust at tls:, as PEM; whom the system trusts unless given");
   app->add_option("--server-pid", options->server_pid,
                   "Report this process's CPU time and memory; it has to run on this machine");
 }

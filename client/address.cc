@@ -27,7 +27,8 @@ Error Unreachable(std::string message) {
 
 Error BadAddress(std::string_view text) {
   return {Error::Source::kCaller, "bad_params",
-          "address \"" + std::string(text) + "\" should be HOST:PORT, [IPV6]:PORT or unix:PATH",
+          "address \"" + std::string(text) +
+              "\" should be HOST:PORT, [IPV6]:PORT, tls:HOST:PORT or unix:PATH",
           ""};
 }
 
@@ -113,10 +114,18 @@ Result<Address> ParseAddress(std::string_view text) {
     }
     return address;
   }
-  size_t colon = text.rfind(':');
+  constexpr std::string_view kTls = "tls:";
+  std::string_view rest = text;
+  // A host may have that name: "tls:7717".
+  if (text.substr(0, kTls.size()) == kTls &&
+      text.find(':', kTls.size()) != std::string_view::npos) {
+    address.is_tls = true;
+    rest.remove_prefix(kTls.size());
+  }
+  size_t colon = rest.rfind(':');
   if (colon == std::string_view::npos) return BadAddress(text);
-  std::string_view host = text.substr(0, colon);
-  std::string_view port = text.substr(colon + 1);
+  std::string_view host = rest.substr(0, colon);
+  std::string_view port = rest.substr(colon + 1);
   if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
     host = host.substr(1, host.size() - 2);
   } else if (host.find_first_of("[]:") != std::string_view::npos) {

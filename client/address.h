@@ -13,9 +13,11 @@ struct Address {
   std::string unix_path;  // else host and port
   std::string host;
   std::string port;
+  bool is_tls = false;
 };
 
-// HOST:PORT, [IPV6]:PORT or unix:PATH; kCaller where it is none of them, saying what it should be.
+// HOST:PORT, [IPV6]:PORT, either with tls: before it, or unix:PATH; kCaller where it is none of
+// them, saying what it should be.
 Result<Address> ParseAddress(std::string_view text);
 
 // A connected, non-blocking, close-on-exec socket, which is the caller's to close. Tries every

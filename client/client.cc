@@ -147,7 +147,12 @@ Result<Client> Client::Connect(std::string_view address, const ClientOptions& op
     error.message = std::string(address) + ": " + error.message;
     return error;
   }
-  Client client(std::make_shared<Connection>(*fd, std::string(address), options));
+  auto connection = std::make_shared<Connection>(*fd, std::string(address), options);
+  if (parsed->is_tls) {
+    Result<Done> secured = connection->Secure(parsed->host, Bounded(options.connect_timeout));
+    if (!secured) return secured.error();
+  }
+  Client client(std::move(connection));
   client.set_answer_timeout(options.answer_timeout);
   return client;
 }

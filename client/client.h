@@ -288,8 +288,17 @@ class [[nodiscard]] Pending {
   Error error_{Error::Source::kCaller, "bad_params", "this answer was taken already", ""};
 };
 
+// Of addresses that begin with tls:. Files are PEM.
+struct TlsOptions {
+  std::string ca_file;           // whom to trust; empty = whom the system trusts
+  std::string certificate_file;  // the client's own, where the server wants one
+  std::string key_file;
+  std::string server_name;  // whom the server's certificate must name; empty = HOST
+};
+
 // Timeouts beyond a year are taken as a year.
 struct ClientOptions {
+  TlsOptions tls;
   std::chrono::milliseconds connect_timeout{5000};
   // For one Wait, and for one write that the server does not take. After a timeout the connection
   // is still good; the late answer is dropped.
@@ -303,8 +312,9 @@ struct ClientOptions {
 
 class Client {
  public:
-  // `address` is HOST:PORT, [IPV6]:PORT or unix:PATH. Asks nothing of the server yet. A connection
-  // that has broken stays so: every call then gives the error that broke it; connect anew.
+  // `address` is HOST:PORT, [IPV6]:PORT, tls:HOST:PORT (tls:[IPV6]:PORT) or unix:PATH. Asks nothing
+  // of the server yet. A connection that has broken stays so: every call then gives the error that
+  // broke it; connect anew.
   static Result<Client> Connect(std::string_view address, const ClientOptions& options = {});
 
   // Writes what is queued; kTransport where the server does not take it. What is still queued when

@@ -8,6 +8,7 @@
 #include <cassert>
 #include <cerrno>
 #include <cstring>
+#include <memory>
 #include <utility>
 
 #include "client/answers.h"
@@ -17,6 +18,8 @@ namespace tokend::client {
 namespace {
 
 constexpr size_t kReadBytes = 64 << 10;
+// The most that comes at once over TLS.
+constexpr size_t kRecordBytes = 16 << 10;
 
 }  // namespace
 
@@ -24,6 +27,28 @@ Connection::Connection(int fd, std::string peer, const ClientOptions& options)
     : fd_(fd), peer_(std::move(peer)), options_(options) {}
 
 Connection::~Connection() { close(fd_); }
+
+Result<Done> Connection::Secure(const std::string& host, std::chrono::milliseconds timeout) {
+  const TlsOptions& files = options_.tls;
+  std::shared_ptr<const TlsContext> context;
+  const Status status = TlsContext::MakeClient({.ca_file = files.ca_file,
+                                                .certificate_file = files.certificate_file,
+                                                .key_file = files.key_file,
+                                                .server_name = files.server_name},
+                                               &context);
+  if (!status.ok()) {
+    return Error{Error::Source::kCaller, "bad_params", "TLS: " + status.message(), ""};
+  }
+  tls_ = std::make_unique<TlsSession>(context, host);
+  tls_->Begin();
+  const SteadyClock::time_point deadline = SteadyClock::now() + timeout;
+  while (!broken_ && !tls_->established()) {
+    if (!Pump(deadline)) Break("unreachable", "the TLS handshake takes too long");
+  }
+  if (!broken_) return Done();
+  broken_->code = "unreachable";
+  return *broken_;
+}
 
 uint32_t Connection::Begin(std::string_view method) {
   if (in_flight_ >= options_.in_flight_max) {
@@ -45,15 +70,14 @@ uint32_t Connection::Begin(std::string_view method) {
 void Connection::Queued() {
   if (broken_) {
     out_.clear();
-    out_sent_ = 0;
     return;
   }
-  if (out_.size() - out_sent_ >= options_.flush_bytes) WriteSome();
+  if (Unsent() >= options_.flush_bytes) WriteSome();
 }
 
 Result<Done> Connection::Flush() {
   SteadyClock::time_point deadline = Deadline();
-  while (!broken_ && out_sent_ < out_.size()) {
+  while (!broken_ && Unsent() > 0) {
     if (!Pump(deadline)) return TimedOut("does not take what is sent");
   }
   if (broken_) return *broken_;
@@ -95,15 +119,14 @@ void Connection::Abandon(uint32_t msgid) {
 
 bool Connection::Pump(SteadyClock::time_point deadline) {
   // Answers are often here already, or the socket takes the bytes: then poll would be for nothing.
-  if (out_sent_ < out_.size()) {
-    size_t before = out_.size() - out_sent_;
+  if (size_t before = Unsent(); before > 0) {
     WriteSome();
-    if (broken_ || out_.size() - out_sent_ < before) return true;
+    if (broken_ || Unsent() < before) return true;
   }
   while (true) {
     auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - SteadyClock::now());
     pollfd entry{fd_, POLLIN, 0};
-    if (out_sent_ < out_.size()) entry.events |= POLLOUT;
+    if (Unsent() > 0) entry.events |= POLLOUT;
     constexpr int64_t kPollMax = 3600 * 1000;
     int ready = poll(&entry, 1, static_cast<int>(std::clamp<int64_t>(left.count(), 0, kPollMax)));
     if (ready < 0 && errno == EINTR) continue;
@@ -121,9 +144,22 @@ bool Connection::Pump(SteadyClock::time_point deadline) {
   }
 }
 
+size_t Connection::Unsent() const {
+  const size_t sealed = tls_ == nullptr ? 0 : tls_->output().size();
+  return out_.size() + sealed - out_sent_;
+}
+
 void Connection::WriteSome() {
-  while (out_sent_ < out_.size()) {
-    ssize_t sent = send(fd_, out_.data() + out_sent_, out_.size() - out_sent_, MSG_NOSIGNAL);
+  if (tls_ != nullptr && !out_.empty()) {
+    if (!tls_->Seal(out_)) {
+      Break("closed", "TLS: " + tls_->error());
+      return;
+    }
+    out_.clear();
+  }
+  std::string& bytes = wire();
+  while (out_sent_ < bytes.size()) {
+    ssize_t sent = send(fd_, bytes.data() + out_sent_, bytes.size() - out_sent_, MSG_NOSIGNAL);
     if (sent < 0 && errno == EINTR) continue;
     if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
     if (sent < 0) {
@@ -135,17 +171,17 @@ void Connection::WriteSome() {
     }
     out_sent_ += static_cast<size_t>(sent);
   }
-  if (out_sent_ == out_.size()) {
-    out_.clear();
+  if (out_sent_ == bytes.size()) {
+    bytes.clear();
     out_sent_ = 0;
   } else if (out_sent_ >= (1 << 20)) {
-    out_.erase(0, out_sent_);
+    bytes.erase(0, out_sent_);
     out_sent_ = 0;
   }
 }
 
 void Connection::ReadSome() {
-  size_t before = in_.size();
+  const size_t before = in_.size();
   in_.resize(before + kReadBytes);
   ssize_t got = 0;
   do {
@@ -153,12 +189,34 @@ void Connection::ReadSome() {
   } while (got < 0 && errno == EINTR);
   in_.resize(before + static_cast<size_t>(std::max<ssize_t>(got, 0)));
   if (got > 0) {
+    if (tls_ != nullptr) {
+      const std::string sealed = in_.substr(before);
+      in_.resize(before);
+      OpenReceived(sealed);
+    }
     TakeAnswers();
   } else if (got == 0) {
     Break("closed", before == in_taken_ ? "it closed the connection"
                                         : "it closed the connection in the middle of an answer");
   } else if (errno != EAGAIN && errno != EWOULDBLOCK) {
     Break("closed", std::strerror(errno));
+  }
+}
+
+void Connection::OpenReceived(std::string_view sealed) {
+  tls_->Receive(sealed);
+  while (true) {
+    const size_t before = in_.size();
+    in_.resize(before + kRecordBytes);
+    size_t opened = 0;
+    const TlsSession::Result result = tls_->Open(in_.data() + before, kRecordBytes, &opened);
+    in_.resize(before + opened);
+    if (result == TlsSession::Result::kData) continue;
+    // Its end alone: the socket's follows, after which nothing is lost either.
+    if (result != TlsSession::Result::kFailed) return;
+    TakeAnswers();
+    if (!broken_) Break("closed", "TLS: " + tls_->error());
+    return;
   }
 }
 
@@ -225,6 +283,7 @@ void Connection::Break(std::string code, std::string message) {
   broken_ =
       Error{Error::Source::kTransport, std::move(code), peer_ + ": " + std::move(message), ""};
   out_.clear();
+  wire().clear();
   out_sent_ = 0;
   shutdown(fd_, SHUT_RDWR);
 }

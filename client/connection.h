@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,6 +19,7 @@
 #include "client/client.h"
 #include "protocol/msgpack.h"
 #include "protocol/rpc.h"
+#include "protocol/tls.h"
 
 namespace tokend::client {
 
@@ -28,6 +30,10 @@ class Connection {
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
+
+  // Makes it one of TLS, as ClientOptions::tls says; before anything is queued. `host` is whom the
+  // server's certificate has to name. "unreachable" where that fails.
+  Result<Done> Secure(const std::string& host, std::chrono::milliseconds timeout);
 
   // Queues the head of a request and gives its msgid; the caller writes the params array, then
   // calls Queued. Waits for answers first where too many are missing.
@@ -57,8 +63,12 @@ class Connection {
   // Moves bytes both ways until one way has moved, something broke or the deadline has come; false
   // for the latter.
   bool Pump(SteadyClock::time_point deadline);
+  // Queued bytes that the socket has not taken.
+  size_t Unsent() const;
   void WriteSome();
   void ReadSome();
+  // Opens what has come over TLS, into in_.
+  void OpenReceived(std::string_view sealed);
   void TakeAnswers();
   void TakeAnswer(const ResponseFrame& frame);
   void Break(std::string code, std::string message);
@@ -70,8 +80,12 @@ class Connection {
   ClientOptions options_;
   std::optional<Error> broken_;
 
-  std::string out_;  // from out_sent_ on, still to be written
-  size_t out_sent_ = 0;
+  std::unique_ptr<TlsSession> tls_;  // null = plain
+
+  std::string out_;  // still to be written
+  // What goes over the wire: out_ itself, or what it becomes there.
+  std::string& wire() { return tls_ == nullptr ? out_ : tls_->output(); }
+  size_t out_sent_ = 0;  // of wire()
   msgpack_io::Writer writer_{&out_};
   std::string in_;  // from in_taken_ on, still to be read as frames
   size_t in_taken_ = 0;

@@ -113,7 +113,8 @@ bool Caller::MayManage(const std::optional<std::string_view>& owner) const {
 Callers::Callers(const std::vector<CallerConfig>& configs) {
   entries_.reserve(configs.size());
   for (const CallerConfig& config : configs) {
-    Entry& entry = entries_.emplace_back(Entry{Caller(config), {}, {}, config.anonymous});
+    Entry& entry =
+        entries_.emplace_back(Entry{Caller(config), {}, {}, config.certificates, config.anonymous});
     for (const std::string& hex : config.secrets_sha256) {
       entry.secrets.push_back(*ParseDigest(hex));
     }
@@ -150,6 +151,14 @@ const Caller* Callers::Lookup(const Identity& identity) const {
         if (std::ranges::find(entry.uids, identity.uid) != entry.uids.end()) return &entry.caller;
       }
       return identity.uid == 0 || identity.uid == geteuid() ? &operator_ : nullptr;
+    case Identity::Kind::kCertificate:
+      for (const Entry& entry : entries_) {
+        if (std::ranges::find_first_of(entry.certificates, identity.certificate_names) !=
+            entry.certificates.end()) {
+          return &entry.caller;
+        }
+      }
+      return nullptr;
   }
   return nullptr;
 }
@@ -185,11 +194,17 @@ Status CheckCallers(const std::vector<CallerConfig>& configs) {
         return Wrong(config, "unix_users", QuoteName(user) + " is there twice");
       }
     }
+    for (const std::string& name : config.certificates) {
+      if (!is_new("certificate", name)) {
+        return Wrong(config, "certificates", QuoteName(name) + " is there twice");
+      }
+    }
     if (config.anonymous && have_anonymous) return Wrong(config, "anonymous", "only one can be");
     have_anonymous = have_anonymous || config.anonymous;
-    if (!config.anonymous && config.secrets_sha256.empty() && config.unix_users.empty()) {
+    if (!config.anonymous && config.secrets_sha256.empty() && config.unix_users.empty() &&
+        config.certificates.empty()) {
       return Wrong(config, "secrets_sha256",
-                   "missing; or have unix_users, or anonymous = true: nobody could "
+                   "missing; or have unix_users, certificates, or anonymous = true: nobody could "
                    "show to be this caller");
     }
   }

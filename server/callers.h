@@ -1,22 +1,20 @@
 // Who may ask for what: the callers of the configuration ([[caller]]), how they show who they are,
 // and what each may do. What nobody has granted is refused.
 //
-// Immutable once built, but for the CallerDirectory; any thread.
+// Immutable once built; any thread.
 #pragma once
 
 #include <sys/types.h>
 
 #include <array>
-#include <atomic>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "protocol/error.h"
-#include "storage/mutex.h"
+#include "server/replaceable.h"
 
 namespace tokend {
 
@@ -31,6 +29,7 @@ struct CallerConfig {
   std::string name;
   std::vector<std::string> secrets_sha256 = {};  // 64 hexadecimal digits; any of them is good
   std::vector<std::string> unix_users = {};      // names or numbers, of peers on unix sockets
+  std::vector<std::string> certificates = {};    // names in them, of peers on TLS
   bool anonymous = false;                        // who shows nothing at all
   std::vector<std::string> roles = {};
   std::vector<std::string> namespaces = {};  // empty = all
@@ -39,12 +38,13 @@ struct CallerConfig {
 
 // What a peer has shown of itself.
 struct Identity {
-  enum class Kind : uint8_t { kNone, kSecret, kUnixUser };
+  enum class Kind : uint8_t { kNone, kSecret, kUnixUser, kCertificate };
   Kind kind = Kind::kNone;
   // Of kSecret: the caller's; empty = whose secret it is.
   std::string name = {};
   std::array<uint8_t, 32> secret_sha256{};
   uid_t uid = 0;
+  std::vector<std::string> certificate_names = {};
 
   static Identity OfSecret(std::string_view name, std::string_view secret);
 };
@@ -99,6 +99,7 @@ class Callers {
     Caller caller;
     std::vector<std::array<uint8_t, 32>> secrets;
     std::vector<uid_t> uids;
+    std::vector<std::string> certificates;
     bool anonymous;
   };
 
@@ -115,26 +116,6 @@ class Callers {
 Status CheckCallers(const std::vector<CallerConfig>& configs);
 
 // The callers of the moment: a reload replaces them.
-class CallerDirectory {
- public:
-  explicit CallerDirectory(std::shared_ptr<const Callers> callers) : callers_(std::move(callers)) {}
-
-  // Changes with each Replace().
-  uint64_t version() const { return version_.load(std::memory_order_acquire); }
-  std::shared_ptr<const Callers> Get() const {
-    const MutexLock lock(&mutex_);
-    return callers_;
-  }
-  void Replace(std::shared_ptr<const Callers> callers) {
-    const MutexLock lock(&mutex_);
-    callers_ = std::move(callers);
-    version_.fetch_add(1, std::memory_order_release);
-  }
-
- private:
-  mutable Mutex mutex_;
-  std::shared_ptr<const Callers> callers_ TOKEND_GUARDED_BY(mutex_);
-  std::atomic<uint64_t> version_{1};
-};
+using CallerDirectory = Replaceable<Callers>;
 
 }  // namespace tokend

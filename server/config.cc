@@ -30,6 +30,16 @@ constexpr auto kSettings = std::to_array<Setting>({
     {"unix", &Config::unix_path, 0, 0, "",
      "MessagePack-RPC on a unix socket: its path, auto = DATA_DIR/tokend.sock, off = none"},
     {"http", &Config::http, 0, 0, "", "HTTP (/auth, /livez, /readyz): as listen"},
+    {"listen_tls", &Config::listen_tls, 0, 0, "", "MessagePack-RPC over TLS: as listen"},
+    {"http_tls", &Config::http_tls, 0, 0, "", "HTTP over TLS: as listen"},
+    {"tls_certificate_file", &Config::tls_certificate_file, 0, 0, kFileOrOff,
+     "PEM: the server's certificate, and those between it and its root. SIGHUP reads it again"},
+    {"tls_key_file", &Config::tls_key_file, 0, 0, kFileOrOff, "PEM: the certificate's private key"},
+    {"tls_client_ca_file", &Config::tls_client_ca_file, 0, 0, kFileOrOff,
+     "PEM: whose certificates clients may show, for certificates in [[caller]]"},
+    {"tls_client_certificates", &Config::tls_client_certificates, 0, 0, "optional|required",
+     "Whether a client must show one, where there is a tls_client_ca_file"},
+    {"tls_version_min", &Config::tls_version_min, 0, 0, "1.2|1.3", "Oldest TLS that is spoken"},
     {"threads", &Config::threads, 0, 256, "", "Event loops; 0 = one for each CPU"},
     {"backlog", &Config::backlog, 1, 65535, "",
      "Connections that the kernel holds for each listener until they are accepted"},
@@ -186,6 +196,24 @@ Status CheckListen(std::string_view name, const std::string& text, bool is_guard
   return Status::Ok();
 }
 
+Status CheckTls(const Config& config) {
+  if (config.has_tls()) {
+    if (config.tls_certificate_file.empty()) {
+      return Wrong("tls_certificate_file", "missing; listen_tls and http_tls need one");
+    }
+    if (config.tls_key_file.empty()) {
+      return Wrong("tls_key_file", "missing; listen_tls and http_tls need one");
+    }
+  }
+  for (const CallerConfig& caller : config.callers) {
+    if (caller.certificates.empty() || !config.tls_client_ca_file.empty()) continue;
+    return Wrong("tls_client_ca_file",
+                 fmt::format("missing; caller {} has certificates, and nothing says whose are good",
+                             QuoteName(caller.name)));
+  }
+  return Status::Ok();
+}
+
 void AppendTomlString(std::string_view text, std::string* out) {
   out->push_back('"');
   for (const char c : text) {
@@ -247,7 +275,7 @@ std::string Setting::Environment() const {
 std::string Setting::Text(const Config& config) const {
   if (const auto* text = std::get_if<std::string Config::*>(&member)) {
     const std::string& value = config.*(*text);
-    return choices == kNameOrOff && value.empty() ? "off" : value;
+    return (choices == kNameOrOff || choices == kFileOrOff) && value.empty() ? "off" : value;
   }
   return std::to_string(config.*std::get<uint64_t Config::*>(member));
 }
@@ -255,14 +283,15 @@ std::string Setting::Text(const Config& config) const {
 Status Setting::Set(std::string_view text, Config* config) const {
   if (const auto* string_member = std::get_if<std::string Config::*>(&member)) {
     if (choices == kNameOrOff) return SetName(text, &(config->*(*string_member)));
-    if (!choices.empty() && !IsChoice(choices, text)) {
+    const bool is_file = choices == kFileOrOff;
+    if (!choices.empty() && !is_file && !IsChoice(choices, text)) {
       return Status(ErrorCode::kBadParams, fmt::format("must be one of {}", choices));
     }
     if (text.empty()) return Status(ErrorCode::kBadParams, "must not be empty");
     if (text.find('\0') != std::string_view::npos) {
       return Status(ErrorCode::kBadParams, "must not hold a zero byte");
     }
-    config->*(*string_member) = std::string(text);
+    config->*(*string_member) = is_file && text == "off" ? std::string() : std::string(text);
     return Status::Ok();
   }
   uint64_t value = 0;
@@ -288,6 +317,13 @@ Status CheckConfig(const Config& config) {
   const bool is_guarded = !config.callers.empty();
   if (Status status = CheckListen("listen", config.listen, is_guarded); !status.ok()) return status;
   if (Status status = CheckListen("http", config.http, is_guarded); !status.ok()) return status;
+  if (Status status = CheckListen("listen_tls", config.listen_tls, is_guarded); !status.ok()) {
+    return status;
+  }
+  if (Status status = CheckListen("http_tls", config.http_tls, is_guarded); !status.ok()) {
+    return status;
+  }
+  if (Status status = CheckTls(config); !status.ok()) return status;
   if (Status status = CheckUnixPath(config.UnixSocketPath()); !status.ok()) {
     return Wrong("unix", status.message());
   }
@@ -332,6 +368,7 @@ std::string ConfigToToml(const Config& config) {
     AppendTomlText("name", caller.name, &out);
     AppendTomlTexts("secrets_sha256", caller.secrets_sha256, &out);
     AppendTomlTexts("unix_users", caller.unix_users, &out);
+    AppendTomlTexts("certificates", caller.certificates, &out);
     if (caller.anonymous) out.append("anonymous = true\n");
     AppendTomlTexts("roles", caller.roles, &out);
     AppendTomlTexts("namespaces", caller.namespaces, &out);

@@ -34,6 +34,13 @@ struct Config {
   std::string listen = "127.0.0.1:7717";
   std::string unix_path = "auto";
   std::string http = "127.0.0.1:7718";
+  std::string listen_tls = "off";
+  std::string http_tls = "off";
+  std::string tls_certificate_file = "";
+  std::string tls_key_file = "";
+  std::string tls_client_ca_file = "";
+  std::string tls_client_certificates = "optional";
+  std::string tls_version_min = "1.2";
   uint64_t threads = 0;
   uint64_t backlog = 1024;
 
@@ -93,6 +100,8 @@ struct Config {
   std::vector<RouteConfig> routes;
   std::vector<CallerConfig> callers;
 
+  // Whether it listens for TLS anywhere.
+  bool has_tls() const { return listen_tls != "off" || http_tls != "off"; }
   // Where backups are: `backup_dir`, or DATA_DIR/backup for "auto".
   std::string BackupDirectory() const;
   // Where the unix socket is: `unix_path`, or DATA_DIR/tokend.sock for "auto"; empty for "off".
@@ -101,12 +110,14 @@ struct Config {
 
 // The `choices` of settings that name an HTTP field or a cookie; "off" is the empty string.
 inline constexpr std::string_view kNameOrOff = "NAME|off";
+// The same of files.
+inline constexpr std::string_view kFileOrOff = "FILE|off";
 
 struct Setting {
   std::string_view name;  // as in the file
   std::variant<std::string Config::*, uint64_t Config::*> member;
   uint64_t min = 0, max = 0;  // of numbers
-  // Of strings: "a|b|c", or kNameOrOff; empty = free text.
+  // Of strings: "a|b|c", kNameOrOff or kFileOrOff; empty = free text.
   std::string_view choices;
   std::string_view meaning;
 

@@ -183,6 +183,7 @@ Status ReadCaller(Table& table, Config* config) {
   table.Text("name", &caller.name);
   table.Texts("secrets_sha256", &caller.secrets_sha256);
   table.Texts("unix_users", &caller.unix_users);
+  table.Texts("certificates", &caller.certificates);
   table.Flag("anonymous", &caller.anonymous);
   table.Texts("roles", &caller.roles);
   table.Texts("namespaces", &caller.namespaces);

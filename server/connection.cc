@@ -15,6 +15,9 @@ void Connection::ResetIdentity() {
   if (const auto uid = PeerUser()) {
     identity_.kind = Identity::Kind::kUnixUser;
     identity_.uid = *uid;
+  } else if (std::vector<std::string> names = PeerNames(); !names.empty()) {
+    identity_.kind = Identity::Kind::kCertificate;
+    identity_.certificate_names = std::move(names);
   }
   ResolveCaller();
 }

@@ -11,12 +11,14 @@
 #include <vector>
 
 #include "protocol/rpc.h"
+#include "protocol/tls.h"
 #include "server/auth_routes.h"
 #include "server/callers.h"
 #include "server/config.h"
 #include "server/counters.h"
 #include "server/failed_tries.h"
 #include "server/logging.h"
+#include "server/replaceable.h"
 #include "server/worker_pool.h"
 #include "storage/clock.h"
 #include "storage/mutex.h"
@@ -66,6 +68,7 @@ struct ServerContext {
   WorkerPool& workers;  // queries
   WorkerPool& backups;  // one at a time
   CallerDirectory& callers;
+  Replaceable<TlsContext>& tls;  // null where nothing listens for TLS
   FailedTries& failed_tries;
   const AuthRoutes auth_routes;
   const bool is_http_on_loopback;  // alone

@@ -63,6 +63,9 @@ struct alignas(64) LoopCounters {
   Counter notifications_failed;
   Counter protocol_errors;  // connections closed for what they sent
   Counter http_requests;
+  Counter tls_handshakes;  // that came to a good end
+  Counter tls_resumed;     // of those
+  Counter tls_failed;
   std::array<Counter, kVerdicts> verdicts;   // by Verdict
   std::array<Counter, kMethodsMax> methods;  // requests and notifications, by MethodIndex
   TurnCounter turns;

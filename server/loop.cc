@@ -45,7 +45,7 @@ uint64_t ThreadCpuNs() {
 
 struct Loop::Listener {
   Loop* loop = nullptr;
-  ListenerProtocol protocol = ListenerProtocol::kRpc;
+  ListenerKind kind;
   UvHandle<UvStreamHandle> handle;
 };
 
@@ -77,17 +77,17 @@ Loop::~Loop() {
   std::abort();
 }
 
-Status Loop::Listen(UniqueFd socket, bool is_unix, ListenerProtocol protocol) {
+Status Loop::Listen(UniqueFd socket, const ListenerKind& kind) {
   auto listener = std::make_unique<Listener>();
   listener->loop = this;
-  listener->protocol = protocol;
+  listener->kind = kind;
   int rc = listener->handle.Open(listener.get(), [&](UvStreamHandle* handle) {
-    return is_unix ? uv_pipe_init(&uv_, &handle->pipe, 0) : uv_tcp_init(&uv_, &handle->tcp);
+    return kind.is_unix ? uv_pipe_init(&uv_, &handle->pipe, 0) : uv_tcp_init(&uv_, &handle->tcp);
   });
   if (rc != 0) return UvStatus("listener", rc);
   UvStreamHandle* handle = listener->handle.get();
-  rc =
-      is_unix ? uv_pipe_open(&handle->pipe, socket.get()) : uv_tcp_open(&handle->tcp, socket.get());
+  rc = kind.is_unix ? uv_pipe_open(&handle->pipe, socket.get())
+                    : uv_tcp_open(&handle->tcp, socket.get());
   if (rc != 0) return UvStatus("listener", rc);
   socket.Release();
   rc = uv_listen(&handle->stream, static_cast<int>(server_.config.backlog),
@@ -178,13 +178,14 @@ void Loop::OnConnection(Listener& listener, int status) {
   const bool full =
       server_.connections.load(std::memory_order_relaxed) >= server_.config.connections_max;
   Slot& slot = slots_[ref.slot];
-  if (listener.protocol == ListenerProtocol::kRpc) {
+  if (listener.kind.protocol == ListenerProtocol::kRpc) {
     slot.connection = std::make_unique<RpcConnection>(*this, ref);
   } else {
     slot.connection = std::make_unique<HttpConnection>(*this, ref);
   }
   Connection& connection = *slot.connection;
-  if (connection.Accept(&listener.handle.get()->stream) != 0) {
+  if (connection.Accept(&listener.handle.get()->stream,
+                        listener.kind.is_tls ? server_.tls.Get() : nullptr) != 0) {
     connection.Close();
     return;
   }

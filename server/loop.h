@@ -39,6 +39,11 @@ class Dispatcher;
 class Connection;
 
 enum class ListenerProtocol : uint8_t { kRpc, kHttp };
+struct ListenerKind {
+  ListenerProtocol protocol = ListenerProtocol::kRpc;
+  bool is_unix = false;
+  bool is_tls = false;
+};
 
 class Loop {
  public:
@@ -50,7 +55,7 @@ class Loop {
 
   // --- the starting thread, before Start() ---
   // Takes a listening socket.
-  Status Listen(UniqueFd socket, bool is_unix, ListenerProtocol protocol);
+  Status Listen(UniqueFd socket, const ListenerKind& kind);
   Status Start();
 
   // --- any thread ---
@@ -77,6 +82,11 @@ class Loop {
   // Where the next read goes, kReadBytes at most.
   char* read_space() { return read_buffer_.get() + read_kept_; }
   static constexpr size_t kReadBytes = 16 << 10;
+  // Where a read of what is sealed goes; it is opened into read_space().
+  char* sealed_space() {
+    if (sealed_buffer_ == nullptr) sealed_buffer_ = std::make_unique<char[]>(kReadBytes);
+    return sealed_buffer_.get();
+  }
   // What was read there has been handled. It holds tokens, and stays no longer than the validates
   // that were gathered from it. Runs what is gathered if that is enough: the connection may be
   // closed by then.
@@ -86,6 +96,7 @@ class Loop {
   // As Post, and not before so many milliseconds have passed.
   void PostLater(uint64_t delay_ms, std::unique_ptr<Completion> completion);
   LogLimiter& failed_tries_log() { return failed_tries_log_; }
+  LogLimiter& tls_log() { return tls_log_; }
   // Has the connection flushed before the loop sleeps, so that answers which come together leave
   // together.
   void FlushLater(Connection& connection);
@@ -127,7 +138,7 @@ class Loop {
   DiscardQueue discards_{server_.buffered_bytes};
   LongValidates long_validates_{*this};
   HttpDate http_date_;
-  std::unique_ptr<char[]> read_buffer_;
+  std::unique_ptr<char[]> read_buffer_, sealed_buffer_;
   size_t read_kept_ = 0;  // bytes at its start that gathered validates may point into
   std::vector<std::unique_ptr<Listener>> listeners_;
   UvHandle<uv_prepare_t> prepare_;
@@ -141,7 +152,7 @@ class Loop {
   std::vector<StreamRef> to_flush_, flushing_;
   std::vector<std::unique_ptr<Completion>> taken_;
   std::vector<std::string> buffers_;
-  LogLimiter accept_log_, buffers_log_, failed_tries_log_;
+  LogLimiter accept_log_, buffers_log_, failed_tries_log_, tls_log_;
   std::multimap<uint64_t, std::unique_ptr<Completion>> later_;  // by when they are due
   uint64_t turn_ = 1;
   uint64_t long_round_ = 1;

@@ -45,6 +45,27 @@ StoreOptions MakeStoreOptions(const Config& config, const ServerParts& parts,
   return options;
 }
 
+bool AreLoopback(const std::vector<Endpoint>& endpoints) {
+  return std::ranges::all_of(endpoints, &Endpoint::IsLoopback);
+}
+
+std::string_view ProtocolName(const ListenerKind& kind) {
+  if (kind.protocol == ListenerProtocol::kRpc) return kind.is_tls ? "rpc-tls" : "rpc";
+  return kind.is_tls ? "http-tls" : "http";
+}
+
+// None where nothing listens for it.
+Status MakeTls(const Config& config, std::shared_ptr<const TlsContext>* tls) {
+  if (!config.has_tls()) return Status::Ok();
+  return TlsContext::MakeServer(
+      {.certificate_file = config.tls_certificate_file,
+       .key_file = config.tls_key_file,
+       .client_ca_file = config.tls_client_ca_file,
+       .client_certificate_required = config.tls_client_certificates == "required",
+       .only_1_3 = config.tls_version_min == "1.3"},
+      tls);
+}
+
 size_t LoopCount(const Config& config) {
   if (config.threads != 0) return config.threads;
   return std::max(1u, std::thread::hardware_concurrency());
@@ -75,10 +96,19 @@ Status Server::Open(const ServerParts& parts) {
                       {"threads", LoopCount(config_)}});
   Status status = DirectoryLock::Take(config_.data_dir, &lock_);
   if (!status.ok()) return status;
-  status = BindTcp("rpc", config_.listen, ListenerProtocol::kRpc, &rpc_endpoints_);
+  std::shared_ptr<const TlsContext> tls;
+  if (status = MakeTls(config_, &tls); !status.ok()) return status;
+  tls_ = std::make_unique<Replaceable<TlsContext>>(std::move(tls));
+  status = BindTcp(config_.listen, {.protocol = ListenerProtocol::kRpc}, &rpc_endpoints_);
   if (!status.ok()) return status;
   if (status = BindUnix(); !status.ok()) return status;
-  status = BindTcp("http", config_.http, ListenerProtocol::kHttp, &http_endpoints_);
+  status = BindTcp(config_.http, {.protocol = ListenerProtocol::kHttp}, &http_endpoints_);
+  if (!status.ok()) return status;
+  status = BindTcp(config_.listen_tls, {.protocol = ListenerProtocol::kRpc, .is_tls = true},
+                   &rpc_tls_endpoints_);
+  if (!status.ok()) return status;
+  status = BindTcp(config_.http_tls, {.protocol = ListenerProtocol::kHttp, .is_tls = true},
+                   &http_tls_endpoints_);
   if (!status.ok()) return status;
   status = Store::Open(MakeStoreOptions(config_, parts, &store_log_), &store_);
   if (!status.ok()) return status;
@@ -99,10 +129,10 @@ Status Server::Open(const ServerParts& parts) {
       .workers = *workers_,
       .backups = *backups_,
       .callers = *callers_,
+      .tls = *tls_,
       .failed_tries = *failed_tries_,
       .auth_routes = AuthRoutes(config_.routes),
-      .is_http_on_loopback = std::ranges::all_of(
-          http_endpoints_, [](const Endpoint& endpoint) { return endpoint.IsLoopback(); }),
+      .is_http_on_loopback = AreLoopback(http_endpoints_) && AreLoopback(http_tls_endpoints_),
       .started_steady_ms = clock_->SteadyMs(),
       .tick_ms = parts.tick_ms,
   });
@@ -112,7 +142,7 @@ Status Server::Open(const ServerParts& parts) {
   }
   for (Sockets& sockets : sockets_) {
     for (size_t i = 0; i < loops_.size(); ++i) {
-      status = loops_[i]->Listen(std::move(sockets.fds[i]), sockets.is_unix, sockets.protocol);
+      status = loops_[i]->Listen(std::move(sockets.fds[i]), sockets.kind);
       if (!status.ok()) return status;
     }
   }
@@ -143,18 +173,19 @@ Status Server::CreateNamespaces() {
   return Status::Ok();
 }
 
-Status Server::BindTcp(std::string_view protocol_name, const std::string& text,
-                       ListenerProtocol protocol, std::vector<Endpoint>* bound) {
+Status Server::BindTcp(const std::string& text, const ListenerKind& kind,
+                       std::vector<Endpoint>* bound) {
   std::vector<Endpoint> endpoints;
   Status status = ResolveEndpoints(text, &endpoints);
   if (!status.ok()) return status;
   for (const Endpoint& endpoint : endpoints) {
-    Sockets sockets{protocol, /*is_unix=*/false, {}};
+    Sockets sockets{kind, {}};
     status = OpenTcpListeners(endpoint, LoopCount(config_), static_cast<int>(config_.backlog),
                               &sockets.fds, &bound->emplace_back());
     if (!status.ok()) return status;
     sockets_.push_back(std::move(sockets));
-    log_.Info("listening", {{"protocol", protocol_name}, {"address", bound->back().ToString()}});
+    log_.Info("listening",
+              {{"protocol", ProtocolName(kind)}, {"address", bound->back().ToString()}});
   }
   return Status::Ok();
 }
@@ -162,25 +193,40 @@ Status Server::BindTcp(std::string_view protocol_name, const std::string& text,
 Status Server::BindUnix() {
   const std::string path = config_.UnixSocketPath();
   if (path.empty()) return Status::Ok();
-  Sockets sockets{ListenerProtocol::kRpc, /*is_unix=*/true, {}};
+  Sockets sockets{{.protocol = ListenerProtocol::kRpc, .is_unix = true}, {}};
   Status status =
       OpenUnixListeners(path, LoopCount(config_), static_cast<int>(config_.backlog), &sockets.fds);
   if (!status.ok()) return status;
   unix_path_ = path;
   sockets_.push_back(std::move(sockets));
-  log_.Info("listening", {{"protocol", "rpc"}, {"address", "unix:" + path}});
+  log_.Info("listening",
+            {{"protocol", ProtocolName(sockets_.back().kind)}, {"address", "unix:" + path}});
   return Status::Ok();
 }
 
 void Server::Reload(const Config& config) {
   // What it listens on stays, whatever the file says now.
-  const auto is_public = [](const Endpoint& endpoint) { return !endpoint.IsLoopback(); };
-  if (config.callers.empty() && (std::ranges::any_of(rpc_endpoints_, is_public) ||
-                                 std::ranges::any_of(http_endpoints_, is_public))) {
+  if (config.callers.empty() &&
+      !(AreLoopback(rpc_endpoints_) && AreLoopback(http_endpoints_) &&
+        AreLoopback(rpc_tls_endpoints_) && AreLoopback(http_tls_endpoints_))) {
     log_.Error(
         "reload_failed",
         {{"error", "no [[caller]] is left, and it listens on other addresses than loopback"}});
     return;
+  }
+  std::shared_ptr<const TlsContext> tls;
+  // Whether there are such listeners the start has decided.
+  if (tls_->Get() != nullptr) {
+    if (const Status status = MakeTls(config, &tls); !status.ok()) {
+      log_.Error("reload_failed", {{"error", status.message()}});
+      return;
+    }
+    if (tls == nullptr) {
+      log_.Error("reload_failed",
+                 {{"error", "listen_tls and http_tls are off now; that takes a restart"}});
+      return;
+    }
+    tls_->Replace(std::move(tls));
   }
   callers_->Replace(std::make_shared<Callers>(config.callers));
   log_.Info("reloaded", {{"callers", config.callers.size()}});

@@ -52,13 +52,16 @@ class Server {
   // Drains and closes, in order; returns when all is closed. Any thread, once.
   void Stop();
 
-  // Takes over what a running server can of the settings that were read anew: the callers.
+  // Takes over what a running server can of the settings that were read anew: the callers and the
+  // files of TLS. All of it, or, where something is wrong, nothing, and the log says what.
   void Reload(const Config& config);
 
   Store& store() { return *store_; }
   // Where it listens, with the ports that were given for port 0.
   const std::vector<Endpoint>& rpc_endpoints() const { return rpc_endpoints_; }
   const std::vector<Endpoint>& http_endpoints() const { return http_endpoints_; }
+  const std::vector<Endpoint>& rpc_tls_endpoints() const { return rpc_tls_endpoints_; }
+  const std::vector<Endpoint>& http_tls_endpoints() const { return http_tls_endpoints_; }
   const std::string& unix_path() const { return unix_path_; }  // empty = none
 
  private:
@@ -67,14 +70,12 @@ class Server {
   Status Open(const ServerParts& parts);
   // Listening sockets of one address, one for each loop.
   struct Sockets {
-    ListenerProtocol protocol;
-    bool is_unix;
+    ListenerKind kind;
     std::vector<UniqueFd> fds;
   };
 
   Status CreateNamespaces();
-  Status BindTcp(std::string_view protocol_name, const std::string& text, ListenerProtocol protocol,
-                 std::vector<Endpoint>* bound);
+  Status BindTcp(const std::string& text, const ListenerKind& kind, std::vector<Endpoint>* bound);
   Status BindUnix();
 
   const Config config_;
@@ -82,13 +83,14 @@ class Server {
   StoreLog store_log_;
   const Clock* clock_ = nullptr;
   std::string unix_path_;
-  std::vector<Endpoint> rpc_endpoints_, http_endpoints_;
+  std::vector<Endpoint> rpc_endpoints_, http_endpoints_, rpc_tls_endpoints_, http_tls_endpoints_;
   // In the order of building; see above for that of taking down.
   std::unique_ptr<DirectoryLock> lock_;
   std::vector<Sockets> sockets_;  // until the loops have them
   std::unique_ptr<Store> store_;
   std::unique_ptr<WorkerPool> workers_, backups_;
   std::unique_ptr<CallerDirectory> callers_;
+  std::unique_ptr<Replaceable<TlsContext>> tls_;
   std::unique_ptr<FailedTries> failed_tries_;
   std::unique_ptr<ServerContext> context_;
   std::vector<std::unique_ptr<Loop>> loops_;

@@ -62,6 +62,9 @@ constexpr auto kLoopCounters = std::to_array<LoopCounterRow>({
     {"errors_total", &LoopCounters::errors},
     {"protocol_errors_total", &LoopCounters::protocol_errors},
     {"http_requests_total", &LoopCounters::http_requests},
+    {"tls_handshakes_total", &LoopCounters::tls_handshakes},
+    {"tls_resumed_total", &LoopCounters::tls_resumed},
+    {"tls_failed_total", &LoopCounters::tls_failed},
 });
 
 // By Verdict.

@@ -8,6 +8,7 @@
 #include <cassert>
 #include <cstring>
 #include <memory>
+#include <utility>
 
 #include "server/context.h"
 #include "server/loop.h"
@@ -18,6 +19,8 @@ namespace {
 
 // How long a peer has to take the last answer and close its side.
 constexpr uint64_t kLingerMs = 2000;
+// What TLS has to say for itself while the peer takes nothing; a handshake's certificates are most.
+constexpr size_t kTlsOutputMax = 64 << 10;
 
 // Belongs to the loop until it calls back.
 struct WriteRequest {
@@ -33,7 +36,7 @@ Stream::Stream(Loop& loop, StreamRef ref) : loop_(loop), ref_(ref) {}
 
 Stream::~Stream() { assert(charged_bytes_ == 0); }
 
-int Stream::Accept(uv_stream_t* listener) {
+int Stream::Accept(uv_stream_t* listener, std::shared_ptr<const TlsContext> tls) {
   const int rc = handle_.Open(this, [&](UvStreamHandle* handle) {
     return listener->type == UV_TCP ? uv_tcp_init(listener->loop, &handle->tcp)
                                     : uv_pipe_init(listener->loop, &handle->pipe, 0);
@@ -44,6 +47,8 @@ int Stream::Accept(uv_stream_t* listener) {
   loop_.counters().connections.Add();
   loop_.counters().connections_total.Add();
   loop_.server().connections.fetch_add(1, std::memory_order_relaxed);
+  if (tls != nullptr) tls_ = std::make_unique<TlsSession>(std::move(tls));
+  accepted_ms_ = loop_.server().clock.SteadyMs();
   OnAccepted();
   StartReading();
   return 0;
@@ -66,6 +71,10 @@ std::string Stream::PeerAddress() {
   std::memset(ipv6.sin6_addr.s6_addr + 8, 0, 8);
   uv_ip6_name(&ipv6, text, sizeof text);
   return std::string(text) + "/64";
+}
+
+std::vector<std::string> Stream::PeerNames() const {
+  return tls_ != nullptr && tls_->established() ? tls_->PeerNames() : std::vector<std::string>();
 }
 
 std::optional<uid_t> Stream::PeerUser() {
@@ -95,12 +104,16 @@ void Stream::OnAlloc(uv_handle_t* handle, size_t, uv_buf_t* buffer) {
   Stream& self = *static_cast<Stream*>(handle->data);
   // libuv would go on reading as long as the buffer is filled, 32 times, and others would wait.
   // With no buffer it leaves the rest for the next turn.
-  const bool may_read =
-      self.read_turn_ != self.loop_.turn() &&
-      (!(self.reads_much_ || self.IsInLongMessage()) || self.loop_.MayReadLong(&self.long_round_));
-  if (may_read) self.read_turn_ = self.loop_.turn();
-  *buffer =
-      may_read ? uv_buf_init(self.loop_.read_space(), Loop::kReadBytes) : uv_buf_init(nullptr, 0);
+  const bool takes_long = self.reads_much_ || self.IsInLongMessage() || self.is_in_handshake();
+  const bool may_read = self.read_turn_ != self.loop_.turn() &&
+                        (!takes_long || self.loop_.MayReadLong(&self.long_round_));
+  if (!may_read) {
+    *buffer = uv_buf_init(nullptr, 0);
+    return;
+  }
+  self.read_turn_ = self.loop_.turn();
+  *buffer = uv_buf_init(self.tls_ == nullptr ? self.loop_.read_space() : self.loop_.sealed_space(),
+                        Loop::kReadBytes);
 }
 
 void Stream::OnRead(uv_stream_t* stream, ssize_t size, const uv_buf_t* buffer) {
@@ -109,6 +122,10 @@ void Stream::OnRead(uv_stream_t* stream, ssize_t size, const uv_buf_t* buffer) {
     self.active_ = true;
     self.reads_much_ = static_cast<size_t>(size) >= Loop::kReadBytes;
     self.loop_.counters().bytes_in.Add(static_cast<uint64_t>(size));
+    if (self.tls_ != nullptr) {
+      self.OnSealed({buffer->base, static_cast<size_t>(size)});
+      return;
+    }
     if (self.open()) self.OnBytes({buffer->base, static_cast<size_t>(size)});
     self.loop_.ReadDone(static_cast<size_t>(size));
   } else if (size == UV_EOF) {
@@ -123,8 +140,75 @@ void Stream::OnRead(uv_stream_t* stream, ssize_t size, const uv_buf_t* buffer) {
   }
 }
 
+void Stream::OnSealed(std::string_view sealed) {
+  tls_->Receive(sealed);
+  // One that is being paused takes the rest of what was read all the same.
+  while (open()) {
+    const bool was_in_handshake = is_in_handshake();
+    size_t opened = 0;
+    const TlsSession::Result result = tls_->Open(loop_.read_space(), Loop::kReadBytes, &opened);
+    if (was_in_handshake && tls_->established()) {
+      loop_.counters().tls_handshakes.Add();
+      if (tls_->resumed()) loop_.counters().tls_resumed.Add();
+      OnAccepted();
+    }
+    if (result == TlsSession::Result::kData) {
+      OnBytes({loop_.read_space(), opened});
+      loop_.ReadDone(opened);
+      continue;
+    }
+    if (result == TlsSession::Result::kEnd) Finish();
+    if (result == TlsSession::Result::kFailed) OnTlsFailed();
+    break;
+  }
+  tls_->Receive({});
+  if (closed() || tls_->output().empty()) return;
+  // It can make us answer on and on without taking any of it.
+  if (tls_->output().size() > kTlsOutputMax) {
+    Close();
+    return;
+  }
+  Flush();
+}
+
+void Stream::OnTlsFailed() {
+  loop_.counters().tls_failed.Add();
+  uint64_t held_back = 0;
+  if (loop_.tls_log().Allow(loop_.server().clock.SteadyMs(), &held_back)) {
+    loop_.server().log.Warning(
+        "tls_failed",
+        {{"address", PeerAddress()}, {"error", tls_->error()}, {"more_like_it", held_back}});
+  }
+  SayEnd();
+  Close();
+}
+
+bool Stream::SealOutput() {
+  if (!output_.empty()) {
+    loop_.TakeBuffer(&tls_->output());
+    if (is_in_handshake() || !tls_->Seal(output_)) return false;
+  }
+  loop_.GiveBuffer(&output_);
+  output_.swap(tls_->output());
+  return true;
+}
+
+void Stream::SayEnd() {
+  if (tls_ == nullptr) return;
+  tls_->End();
+  const std::string& end = tls_->output();
+  const uv_buf_t buffer =
+      uv_buf_init(const_cast<char*>(end.data()), static_cast<unsigned int>(end.size()));
+  if (!end.empty()) (void)uv_try_write(stream(), &buffer, 1);
+  tls_->output().clear();
+}
+
 void Stream::Flush() {
   if (closed()) return;
+  if (tls_ != nullptr && writing_bytes_ == 0 && !SealOutput()) {
+    Close();
+    return;
+  }
   size_t sent = 0;
   if (!output_.empty() && writing_bytes_ == 0) {
     const uv_buf_t buffer = uv_buf_init(output_.data(), static_cast<unsigned int>(output_.size()));
@@ -209,6 +293,7 @@ void Stream::EndIfDone() {
     if (HasUnread()) {
       Linger();
     } else {
+      SayEnd();
       Close();
     }
   }
@@ -226,6 +311,7 @@ void Stream::Linger() {
     Close();
     return;
   }
+  SayEnd();
   state_ = State::kLingering;
   linger_until_ms_ = loop_.server().clock.SteadyMs() + kLingerMs;
   auto request = std::make_unique<uv_shutdown_t>();
@@ -271,7 +357,9 @@ void Stream::Sweep(uint64_t steady_ms) {
     overdue = steady_ms - stalled_since_ms_ >= loop_.server().config.write_timeout_ms;
     active_ = true;  // it takes answers
   } else if (state_ == State::kOpen) {
-    overdue = IsOverdue(steady_ms, active);
+    overdue = is_in_handshake()
+                  ? steady_ms - accepted_ms_ >= loop_.server().config.message_timeout_ms
+                  : IsOverdue(steady_ms, active);
   }
   if (!overdue) return;
   loop_.counters().timeouts.Add();

@@ -19,10 +19,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "protocol/tls.h"
 #include "server/uv_handle.h"
 
 namespace tokend {
@@ -44,8 +47,9 @@ class Stream {
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
 
-  // Takes the connection that waits at `listener` and starts to read. 0, or a libuv error.
-  int Accept(uv_stream_t* listener);
+  // Takes the connection that waits at `listener` and starts to read. 0, or a libuv error. With
+  // `tls` nothing is taken or sent before the handshake is over.
+  int Accept(uv_stream_t* listener, std::shared_ptr<const TlsContext> tls);
 
   StreamRef ref() const { return ref_; }
   Loop& loop() const { return loop_; }
@@ -58,7 +62,7 @@ class Stream {
   // Where the peer is: an address without its port, of IPv6 the network; or "unix".
   std::string PeerAddress();
 
-  // What Flush() will send. Append to it at any time.
+  // What Flush() will send. Append to it at any time. On TLS it is sealed then, all at once.
   std::string& output() { return output_; }
   // Bytes that the peer has not taken yet.
   size_t output_bytes() const { return output_.size() + writing_bytes_; }
@@ -76,7 +80,7 @@ class Stream {
   void Sweep(uint64_t steady_ms);
 
  protected:
-  // A peer is there, and nothing was read of it yet.
+  // A peer is there, and nothing was read of it yet; again once its handshake is over.
   virtual void OnAccepted() {}
   // Bytes that have come; they live until this returns, or, where validates were gathered from
   // them, until those are run. Only while open().
@@ -91,6 +95,8 @@ class Stream {
   // or waited to go out since the last call.
   virtual bool IsOverdue(uint64_t steady_ms, bool active) = 0;
 
+  // Whom the peer's certificate names.
+  std::vector<std::string> PeerNames() const;
   // Of a peer on a unix socket.
   std::optional<uid_t> PeerUser();
   void StartReading();
@@ -106,6 +112,15 @@ class Stream {
   static void OnAlloc(uv_handle_t* handle, size_t suggested, uv_buf_t* buffer);
   static void OnRead(uv_stream_t* stream, ssize_t size, const uv_buf_t* buffer);
   static void OnWritten(uv_write_t* request, int status);
+  // Handles what has come on TLS.
+  void OnSealed(std::string_view sealed);
+  void OnTlsFailed();
+  // Whether what it has sent so far is not a whole handshake.
+  bool is_in_handshake() const { return tls_ != nullptr && !tls_->established(); }
+  // What is in output() becomes what goes over the wire. False if that failed.
+  [[nodiscard]] bool SealOutput();
+  // Of TLS: sends what says that no more comes, or why, if the socket takes it at once.
+  void SayEnd();
   uv_stream_t* stream() { return &handle_.get()->stream; }
   void Queue(size_t sent);
   void Linger();
@@ -115,6 +130,8 @@ class Stream {
   Loop& loop_;
   const StreamRef ref_;
   UvHandle<UvStreamHandle> handle_;
+  std::unique_ptr<TlsSession> tls_;  // null = plain
+  uint64_t accepted_ms_ = 0;         // of the steady clock
   State state_ = State::kOpen;
   bool reading_ = false;
   bool peer_done_ = false;  // it has shut its side

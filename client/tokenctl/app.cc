@@ -16,8 +16,7 @@ namespace tokend::tokenctl {
 namespace {
 
 constexpr char kFooter[] =
-    "Every command takes --server, --client-id, --client-secret-file, --timeout and --json, before "
-    "or after its name.\n"
+    "Every command takes the options above too, before or after its name.\n"
     "tokenctl COMMAND --help shows a command's options and examples.\n"
     "\n"
     "TIME is Unix milliseconds, ISO-8601 (2031-05-01, 2031-05-01T12:30:00Z), a DURATION from now\n"
@@ -82,6 +81,21 @@ int Parse(CLI::App& app, const Context& context, const std::vector<std::string>&
   }
 }
 
+void AddTlsOptions(CLI::App* app, client::TlsOptions* tls) {
+  const auto add = [&](const char* flag, const char* variable, std::string* value,
+                       const char* meaning, const char* type) {
+    app->add_option(flag, *value, meaning)->type_name(type)->envname(variable)->take_last();
+  };
+  add("--tls-ca-file", "TOKEND_TLS_CA_FILE", &tls->ca_file,
+      "Whom to trust at tls:, as PEM; whom the system trusts unless given", "FILE");
+  add("--tls-client-certificate-file", "TOKEND_TLS_CLIENT_CERTIFICATE_FILE", &tls->certificate_file,
+      "The certificate to show there, as PEM", "FILE");
+  add("--tls-client-key-file", "TOKEND_TLS_CLIENT_KEY_FILE", &tls->key_file, "Its private key",
+      "FILE");
+  add("--tls-server-name", "TOKEND_TLS_SERVER_NAME", &tls->server_name,
+      "Whom the server's certificate must name; HOST unless given", "NAME");
+}
+
 }  // namespace
 
 std::unique_ptr<CLI::App> MakeApp(Context* context) {
@@ -92,7 +106,7 @@ std::unique_ptr<CLI::App> MakeApp(Context* context) {
   app->fallthrough();
   app->require_subcommand(1);
   app->add_option("--server", context->server,
-                  "Where tokend listens: HOST:PORT, [IPV6]:PORT or unix:PATH")
+                  "Where tokend listens: HOST:PORT, [IPV6]:PORT, tls:HOST:PORT or unix:PATH")
       ->type_name("ADDRESS")
       ->envname("TOKEND_SERVER")
       ->take_last()
@@ -106,6 +120,7 @@ std::unique_ptr<CLI::App> MakeApp(Context* context) {
       ->type_name("FILE")
       ->envname("TOKEND_CLIENT_SECRET_FILE")
       ->take_last();
+  AddTlsOptions(app.get(), &context->tls);
   app->add_option_function<std::string>(
          "--timeout",
          [context](const std::string& text) {

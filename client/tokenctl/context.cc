@@ -21,6 +21,7 @@ client::Client Context::Connect() const {
   client::ClientOptions options;
   options.answer_timeout = std::chrono::milliseconds(timeout_ms);
   options.connect_timeout = std::min(options.connect_timeout, options.answer_timeout);
+  options.tls = tls;
   if (client_id.empty() != client_secret_file.empty()) {
     throw UsageError("--client-id and --client-secret-file go together");
   }

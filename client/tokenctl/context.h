@@ -64,6 +64,7 @@ struct Context {
   std::string server = "127.0.0.1:7717";
   std::string client_id;  // empty = says hello to nobody
   std::string client_secret_file;
+  client::TlsOptions tls;
   uint64_t timeout_ms = 30000;
   bool json = false;
   // Set while the command line is parsed: what the command does. Gives an exit code.

@@ -252,6 +252,8 @@ Pending<bool> Client::SendUpdate(const UpdateRequest& request) {
   params.name = ViewOf(request.name);
   if (request.scopes.has_value()) params.scopes = ViewsOf(*request.scopes);
   params.attributes = ViewOf(request.attributes);
+  params.expires_at_ms = request.expires_at_ms;
+  params.never_expires = request.never_expires;
   return SendParams<bool>(connection_, "update", DecodeBool, params);
 }
 

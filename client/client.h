@@ -194,6 +194,8 @@ struct UpdateRequest {
   std::optional<std::string> name;
   std::optional<std::vector<std::string>> scopes;
   std::optional<std::string> attributes;
+  std::optional<uint64_t> expires_at_ms;  // excludes never_expires
+  bool never_expires = false;
 };
 
 struct RotateRequest {

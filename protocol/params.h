@@ -97,6 +97,8 @@ struct UpdateParams {
   std::optional<std::string_view> name;
   std::optional<std::vector<std::string_view>> scopes;
   std::optional<std::string_view> attributes;
+  std::optional<uint64_t> expires_at_ms;  // excludes never_expires
+  bool never_expires = false;
 };
 
 struct RotateParams {

@@ -49,6 +49,8 @@ constexpr Field<UpdateDraft> kUpdateFields[] = {
     {"name", Into<&UpdateDraft::name, ReadText>},
     {"scopes", Into<&UpdateDraft::scopes, ReadScopes>},
     {"attributes", Into<&UpdateDraft::attributes, ReadAttributes>},
+    {"expires_at", Into<&UpdateDraft::expires_at_ms, ReadTimeMs>},
+    {"never_expires", Into<&UpdateDraft::never_expires, ReadBool>},
 };
 
 struct GetDraft {
@@ -201,6 +203,9 @@ Status DecodeUpdate(std::string_view params, UpdateParams* out) {
       ReadMap(positions.in(), "update", std::span<const Field<UpdateDraft>>(kUpdateFields), &draft);
   if (!status.ok()) return status;
   if (!draft.id_read) return Missing("id", kIdRule);
+  if (draft.expires_at_ms && draft.never_expires) {
+    return Bad("expires_at", "must not be given together with never_expires");
+  }
   draft.id = *draft.id_read;
   *out = static_cast<UpdateParams&&>(draft);
   return Status::Ok();

@@ -160,6 +160,8 @@ void Encode(const UpdateParams& params, Writer* out) {
   entries.Text("name", params.name);
   if (params.scopes) entries.AllScopes(*params.scopes);  // none is a change too
   if (params.attributes) entries.Raw("attributes", *params.attributes);
+  entries.Uint("expires_at", params.expires_at_ms);
+  if (params.never_expires) entries.Key("never_expires").Bool(true);
 }
 
 void Encode(const RotateParams& params, Writer* out) {

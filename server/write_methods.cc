@@ -282,15 +282,16 @@ void HandleExtend(Call& call) {
 }
 
 void HandleUpdate(Call& call) {
-  HandleWrite(call, &DecodeUpdate, &WriteWasLive,
-              [&](const UpdateParams& params, WriteRequest& request) {
-                auto& update = request.Add<UpdateMutation>(params.namespace_name);
-                update.id = params.id;
-                update.name = Owned(params.name);
-                if (params.scopes) update.scopes = Owned(*params.scopes);
-                update.attributes = Owned(params.attributes);
-                return Status::Ok();
-              });
+  HandleWrite(
+      call, &DecodeUpdate, &WriteWasLive, [&](const UpdateParams& params, WriteRequest& request) {
+        auto& update = request.Add<UpdateMutation>(params.namespace_name);
+        update.id = params.id;
+        update.name = Owned(params.name);
+        if (params.scopes) update.scopes = Owned(*params.scopes);
+        update.attributes = Owned(params.attributes);
+        update.expires_at_ms = params.never_expires ? std::optional(kNever) : params.expires_at_ms;
+        return Status::Ok();
+      });
 }
 
 void HandleRotate(Call& call) {

@@ -89,6 +89,7 @@ FoldResult FoldUpdate(const UpdateMutation& update, const Stamp& stamp, const St
   if (update.name) next->record.name = *update.name;
   if (update.scopes) next->record.scopes = *update.scopes;
   if (update.attributes) next->record.attributes = *update.attributes;
+  if (update.expires_at_ms) next->record.expires_at_ms = *update.expires_at_ms;
   Touch(stamp, next);
   return result;
 }

@@ -64,6 +64,7 @@ struct UpdateMutation {
   std::optional<std::string> name;
   std::optional<std::vector<std::string>> scopes;
   std::optional<std::string> attributes;
+  std::optional<uint64_t> expires_at_ms;  // kNever = it expires no more
 };
 
 // The new token takes owner, name, scopes and attributes over; the old one ends overlap_ms after

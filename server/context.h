@@ -14,6 +14,7 @@
 #include "protocol/tls.h"
 #include "server/auth_routes.h"
 #include "server/callers.h"
+#include "server/census.h"
 #include "server/config.h"
 #include "server/counters.h"
 #include "server/failed_tries.h"
@@ -70,6 +71,7 @@ struct ServerContext {
   CallerDirectory& callers;
   Replaceable<TlsContext>& tls;  // null where nothing listens for TLS
   FailedTries& failed_tries;
+  Census& census;
   const AuthRoutes auth_routes;
   const bool is_http_on_loopback;  // alone
   const uint64_t started_steady_ms;

@@ -26,18 +26,19 @@ class Counter {
 
 inline constexpr size_t kMethodsMax = 32;
 
-// Turns of a loop by how much of the processor each took: what all its connections waited for.
-class TurnCounter {
+// How long things took: how many of them by an upper bound.
+class TimeCounter {
  public:
   // Upper bounds in microseconds; longer ones come last.
-  static constexpr std::array<uint64_t, 12> kBoundsUs = {10,   25,   50,   100,   250,   500,
-                                                         1000, 2000, 5000, 10000, 20000, 50000};
+  static constexpr std::array<uint64_t, 15> kBoundsUs = {
+      1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2000, 5000, 10000, 20000, 50000};
 
-  void Add(uint64_t us) {
+  // `count` things that took as long each.
+  void Add(uint64_t us, uint64_t count = 1) {
     size_t bucket = 0;
     while (bucket < kBoundsUs.size() && us > kBoundsUs[bucket]) ++bucket;
-    counts_[bucket].Add();
-    sum_us_.Add(us);
+    counts_[bucket].Add(count);
+    sum_us_.Add(us * count);
     if (us > max_us_.load(std::memory_order_relaxed)) max_us_.store(us, std::memory_order_relaxed);
   }
   // Of bucket i: at most kBoundsUs[i], and more than the bound before it.
@@ -68,7 +69,9 @@ struct alignas(64) LoopCounters {
   Counter tls_failed;
   std::array<Counter, kVerdicts> verdicts;   // by Verdict
   std::array<Counter, kMethodsMax> methods;  // requests and notifications, by MethodIndex
-  TurnCounter turns;
+  TimeCounter turns;  // processor time of the loop's turns: what all its connections waited for
+  TimeCounter
+      validates;  // from when the loop woke up for a validate to when its answer was written
 };
 
 }  // namespace tokend

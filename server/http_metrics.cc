@@ -63,10 +63,23 @@ constexpr Row kRows[] = {
     {"commit_bytes_total", "tokend_commit_bytes_total", "counter", "Bytes of those."},
     {"commit_us_total", "tokend_commit_seconds_total", "counter",
      "Time that writing and syncing them took.", 1e-6},
+    {"fsyncs_total", "tokend_fsyncs_total", "counter", "Syncs of the log."},
+    {"fsync_us_total", "tokend_fsync_seconds_total", "counter", "Time that those took.", 1e-6},
     {"queue_mutations", "tokend_queue_mutations", "gauge", "Writes that wait for the disk."},
     {"queue_bytes", "tokend_queue_bytes", "gauge", "Bytes of writes that wait for the disk."},
     {"usage_flushed_total", "tokend_usage_flushed_total", "counter",
      "Tokens whose last use was written."},
+    {"reclaim_lag_ms", "tokend_wheel_lag_seconds", "gauge",
+     "For how long memory has had expired tokens that were due to leave it.", 1e-3},
+    {"memory_bytes_max", "tokend_memory_bound_bytes", "gauge", "memory_bytes_max; 0 = none."},
+    {"memtable_bytes", "tokend_rocksdb_memtable_bytes", "gauge", "RocksDB's memtables."},
+    {"block_cache_bytes", "tokend_rocksdb_block_cache_bytes", "gauge", "RocksDB's block cache."},
+    {"level0_files", "tokend_rocksdb_level0_files", "gauge",
+     "Files in level 0, of the column family that has most."},
+    {"pending_compaction_bytes", "tokend_rocksdb_pending_compaction_bytes", "gauge",
+     "About what compactions have to rewrite."},
+    {"write_stalled", "tokend_rocksdb_write_stalled", "gauge",
+     "1 while RocksDB slows writes down or has stopped them."},
     {"disk_bytes", "tokend_disk_bytes", "gauge", "Bytes of RocksDB's files."},
     {"load_records", "tokend_load_records", "gauge", "Records loaded at the start so far."},
     {"load_records_estimate", "tokend_load_records_estimate", "gauge",
@@ -101,6 +114,16 @@ class Page {
   std::string text_;
 };
 
+// As the text format wants it in quotes.
+std::string Label(std::string_view value) {
+  std::string text;
+  for (const char c : value) {
+    if (c == '"' || c == '\\') text += '\\';
+    text += c == '\n' ? std::string("\\n") : std::string(1, c);
+  }
+  return text;
+}
+
 void WriteState(Page* page) {
   page->Begin("tokend_build_info", "gauge", "The version that runs.");
   page->Sample("tokend_build_info",
@@ -125,23 +148,42 @@ void WriteMemory(Page* page) {
   }
 }
 
-void WriteTurns(Page* page) {
-  constexpr std::string_view kName = "tokend_loop_turn_cpu_seconds";
-  page->Begin(kName, "histogram",
-              "Processor time of a turn of a loop, which is what its connections wait for.");
+void WriteHistogram(std::string_view stat, std::string_view us_total, std::string_view metric,
+                    std::string_view help, Page* page) {
+  page->Begin(metric, "histogram", help);
   // Cumulative already; JSON has its keys in the order of text.
   std::map<double, double> buckets;
-  for (const auto& [bound_us, count] : page->stats().at("loop_turns").items()) {
+  for (const auto& [bound_us, count] : page->stats().at(stat).items()) {
     if (bound_us != "inf") buckets[std::stod(bound_us) * 1e-6] = count.get<double>();
   }
-  const std::string bucket = fmt::format("{}_bucket", kName);
+  const std::string bucket = fmt::format("{}_bucket", metric);
   for (const auto& [bound, count] : buckets) {
     page->Sample(bucket, fmt::format("{{le=\"{}\"}}", bound), count);
   }
-  const double all = page->stats().at("loop_turns").at("inf").get<double>();
+  const double all = page->stats().at(stat).at("inf").get<double>();
   page->Sample(bucket, "{le=\"+Inf\"}", all);
-  page->Sample(fmt::format("{}_sum", kName), "", page->Number("loop_turn_us_total") * 1e-6);
-  page->Sample(fmt::format("{}_count", kName), "", all);
+  page->Sample(fmt::format("{}_sum", metric), "", page->Number(us_total) * 1e-6);
+  page->Sample(fmt::format("{}_count", metric), "", all);
+}
+
+void WriteCensus(Page* page) {
+  page->Begin("tokend_tokens_by_state", "gauge",
+              "Tokens in memory by state, counted once a minute at most.");
+  for (const auto& [stat, state] : {std::pair("tokens_live", "live"),
+                                    {"tokens_revoked", "revoked"},
+                                    {"tokens_expired", "expired"}}) {
+    page->Sample("tokend_tokens_by_state", fmt::format("{{state=\"{}\"}}", state),
+                 page->Number(stat));
+  }
+  page->Begin("tokend_tokens_expiring", "gauge",
+              "Live tokens that expire within so long, counted once a minute at most.");
+  for (const auto& [name, counts] : page->stats().at("tokens_expiring").items()) {
+    for (const auto& [within, count] : counts.items()) {
+      page->Sample("tokend_tokens_expiring",
+                   fmt::format("{{namespace=\"{}\",within=\"{}\"}}", Label(name), within),
+                   count.get<double>());
+    }
+  }
 }
 
 void WriteLoops(Page* page) {
@@ -174,7 +216,12 @@ void RespondMetrics(HttpExchange& exchange, const MethodAnswer& answer) {
   page.Map("validate_total", "tokend_validate_total", "verdict", "Tokens judged, by verdict.");
   page.Map("methods_total", "tokend_method_calls_total", "method", "Methods called.");
   WriteMemory(&page);
-  WriteTurns(&page);
+  WriteHistogram("loop_turns", "loop_turn_us_total", "tokend_loop_turn_cpu_seconds",
+                 "Processor time of a turn of a loop, which is what its connections wait for.",
+                 &page);
+  WriteHistogram("validate_us", "validate_us_total", "tokend_validate_seconds",
+                 "From when a loop woke up for a validate to when its answer was written.", &page);
+  WriteCensus(&page);
   WriteLoops(&page);
   exchange.Respond({.content_type = kType, .body = page.text()});
 }

@@ -196,6 +196,14 @@ void Loop::OnConnection(Listener& listener, int status) {
   }
 }
 
+uint64_t Loop::turn_woke_ns() {
+  if (woke_turn_ != turn_) {
+    woke_turn_ = turn_;
+    woke_ns_ = uv_hrtime();
+  }
+  return woke_ns_;
+}
+
 bool Loop::MayReadLong(uint64_t* round) {
   // Not in the same turn as a slice of a long request.
   if (long_read_ || *round == long_round_ || (!long_validates_.empty() && turn_ % 2 == 0)) {

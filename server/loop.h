@@ -73,6 +73,8 @@ class Loop {
   LongValidates& long_validates() { return long_validates_; }
   DiscardQueue& discards() { return discards_; }
   HttpDate& http_date() { return http_date_; }
+  // When something woke this turn up, in ns of the steady clock: not before the first read of it.
+  uint64_t turn_woke_ns();
   // Which turn this is. A connection reads once in each, however much it has sent.
   uint64_t turn() const { return turn_; }
   // Whether a connection in the middle of a long message, or that read much the last time, may
@@ -158,6 +160,7 @@ class Loop {
   uint64_t long_round_ = 1;
   bool long_read_ = false, long_refused_ = false;  // in this turn
   uint64_t turn_began_cpu_ns_ = 0;
+  uint64_t woke_ns_ = 0, woke_turn_ = 0;
   bool draining_ = false;
   uint64_t drain_until_ms_ = 0;
 };

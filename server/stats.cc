@@ -71,6 +71,10 @@ constexpr auto kLoopCounters = std::to_array<LoopCounterRow>({
 constexpr std::array<std::string_view, kVerdicts> kVerdictNames = {"valid", "unknown", "expired",
                                                                    "revoked", "unavailable"};
 
+// Of TokenCounts::kHorizonsMs.
+constexpr std::array<std::string_view, TokenCounts::kHorizonsMs.size()> kHorizonNames = {"1h", "1d",
+                                                                                         "7d"};
+
 void WriteStore(const StoreStats& stats, MapWriter* map) {
   map->Text("state", StoreStateName(stats.state));
   map->Text("read_only_reason", stats.read_only_reason);
@@ -99,8 +103,55 @@ void WriteStore(const StoreStats& stats, MapWriter* map) {
   map->Number("usage_flushed_total", stats.usage_flushed_total);
   map->Number("disk_bytes", stats.disk_bytes);
   map->Number("rocksdb_memory_bytes", stats.rocksdb_memory_bytes);
+  map->Number("memtable_bytes", stats.rocksdb.memtable_bytes);
+  map->Number("block_cache_bytes", stats.rocksdb.block_cache_bytes);
+  map->Number("level0_files", stats.rocksdb.level0_files);
+  map->Number("pending_compaction_bytes", stats.rocksdb.pending_compaction_bytes);
+  map->Number("write_stalled", stats.rocksdb.write_stalled ? 1 : 0);
+  map->Number("fsyncs_total", stats.rocksdb.log_syncs_total);
+  map->Number("fsync_us_total", stats.rocksdb.log_sync_us_total);
+  map->Number("reclaim_lag_ms", stats.reclaim_lag_ms);
   map->Number("reclaim_clock_ms", stats.reclaim_clock_ms);
   map->Number("sequence", stats.sequence);
+}
+
+// How many took at most so many microseconds, cumulative, as Prometheus has them; PREFIX_us_max and
+// PREFIX_us_total of all.
+void WriteTimes(const std::vector<const LoopCounters*>& loops, TimeCounter LoopCounters::*times,
+                std::string_view name, const std::string& prefix, MapWriter* map) {
+  constexpr auto& kBoundsUs = TimeCounter::kBoundsUs;
+  msgpack_io::Writer& counts = map->Value(name);
+  counts.MapHeader(kBoundsUs.size() + 1);
+  uint64_t count = 0;
+  for (size_t i = 0; i <= kBoundsUs.size(); ++i) {
+    for (const LoopCounters* loop : loops) count += (loop->*times).count(i);
+    counts.Str(i < kBoundsUs.size() ? std::to_string(kBoundsUs[i]) : "inf");
+    counts.Uint(count);
+  }
+  uint64_t us_max = 0;
+  uint64_t us = 0;
+  for (const LoopCounters* loop : loops) {
+    us_max = std::max(us_max, (loop->*times).max_us());
+    us += (loop->*times).sum_us();
+  }
+  map->Number(prefix + "_us_max", us_max);
+  map->Number(prefix + "_us_total", us);
+}
+
+void WriteCensus(const Census::Result& census, MapWriter* map) {
+  map->Number("tokens_live", census.all.live);
+  map->Number("tokens_revoked", census.all.revoked);
+  map->Number("tokens_expired", census.all.expired);
+  msgpack_io::Writer& expiring = map->Value("tokens_expiring");
+  expiring.MapHeader(static_cast<uint32_t>(census.by_namespace.size()));
+  for (const auto& [name, counts] : census.by_namespace) {
+    expiring.Str(name);
+    expiring.MapHeader(kHorizonNames.size());
+    for (size_t i = 0; i < kHorizonNames.size(); ++i) {
+      expiring.Str(kHorizonNames[i]);
+      expiring.Uint(counts.expiring[i]);
+    }
+  }
 }
 
 void WriteLoops(const std::vector<const LoopCounters*>& loops, MapWriter* map) {
@@ -125,22 +176,8 @@ void WriteLoops(const std::vector<const LoopCounters*>& loops, MapWriter* map) {
     methods.Str(method.name);
     methods.Uint(sum);
   }
-  // Cumulative, as Prometheus has them: turns that took at most so many microseconds.
-  msgpack_io::Writer& turns = map->Value("loop_turns");
-  turns.MapHeader(TurnCounter::kBoundsUs.size() + 1);
-  uint64_t turn_count = 0;
-  for (size_t i = 0; i <= TurnCounter::kBoundsUs.size(); ++i) {
-    for (const LoopCounters* loop : loops) turn_count += loop->turns.count(i);
-    turns.Str(i < TurnCounter::kBoundsUs.size() ? std::to_string(TurnCounter::kBoundsUs[i])
-                                                : "inf");
-    turns.Uint(turn_count);
-  }
-  uint64_t turn_us_max = 0;
-  for (const LoopCounters* loop : loops) turn_us_max = std::max(turn_us_max, loop->turns.max_us());
-  map->Number("loop_turn_us_max", turn_us_max);
-  uint64_t turn_us = 0;
-  for (const LoopCounters* loop : loops) turn_us += loop->turns.sum_us();
-  map->Number("loop_turn_us_total", turn_us);
+  WriteTimes(loops, &LoopCounters::turns, "loop_turns", "loop_turn", map);
+  WriteTimes(loops, &LoopCounters::validates, "validate_us", "validate", map);
   // How evenly connections are spread: the kernel does it by hash.
   msgpack_io::Writer& each = map->Value("loops");
   each.ArrayHeader(static_cast<uint32_t>(loops.size()));
@@ -166,6 +203,8 @@ class StatsJob final : public QueryJob {
     map.Number("uptime_ms", server_.clock.SteadyMs() - server_.started_steady_ms);
     map.Number("buffered_bytes", server_.buffered_bytes.load(std::memory_order_relaxed));
     map.Number("callers_refused_total", server_.failed_tries.total());
+    map.Number("memory_bytes_max", server_.config.memory_bytes_max);
+    WriteCensus(*server_.census.Get(), &map);
     WriteLoops(server_.loops, &map);
     map.End();
     return Status::Ok();

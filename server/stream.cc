@@ -112,6 +112,7 @@ void Stream::OnAlloc(uv_handle_t* handle, size_t, uv_buf_t* buffer) {
     return;
   }
   self.read_turn_ = self.loop_.turn();
+  self.loop_.turn_woke_ns();
   *buffer = uv_buf_init(self.tls_ == nullptr ? self.loop_.read_space() : self.loop_.sealed_space(),
                         Loop::kReadBytes);
 }

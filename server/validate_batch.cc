@@ -269,6 +269,8 @@ void ValidateBatch::Run(Dispatcher& dispatcher) {
     }
   }
   dispatcher.reader().Quiesce();
+  Loop& loop = dispatcher.loop();
+  loop.counters().validates.Add((uv_hrtime() - loop.turn_woke_ns()) / 1000, requests_.size());
   requests_.clear();
   lookups_.clear();
   if (lookups_.capacity() > kLookupsKept) {

@@ -106,6 +106,7 @@ Committer::~Committer() {
 }
 
 void Committer::Start() {
+  reclaim_done_steady_ms_.store(parts_.clock->SteadyMs(), std::memory_order_relaxed);
   thread_ = std::thread([this] { Run(); });
 }
 
@@ -446,6 +447,7 @@ void Committer::Upkeep(bool thorough) {
       SaveUsageOfFreed();
     } while (thorough && freed != 0);
     reclaim_pending_ = freed == kReclaimBudget;
+    if (!reclaim_pending_) reclaim_done_steady_ms_.store(steady_ms, std::memory_order_relaxed);
     upkeep_at_steady_ms_ = steady_ms;
     WatchClock(now_ms, steady_ms);
   }
@@ -544,8 +546,9 @@ CommitterStats Committer::stats() const {
   const auto load = [](const std::atomic<uint64_t>& value) {
     return value.load(std::memory_order_relaxed);
   };
-  return {load(mutations_total_), load(commits_total_),       load(commit_bytes_total_),
-          load(commit_us_total_), load(usage_flushed_total_), load(sequence_)};
+  return {load(mutations_total_),       load(commits_total_),       load(commit_bytes_total_),
+          load(commit_us_total_),       load(usage_flushed_total_), load(sequence_),
+          load(reclaim_done_steady_ms_)};
 }
 
 }  // namespace tokend

@@ -49,6 +49,8 @@ struct CommitterStats {
   uint64_t mutations_total = 0, commits_total = 0, commit_bytes_total = 0, commit_us_total = 0;
   uint64_t usage_flushed_total = 0;
   uint64_t sequence = 0;
+  // When memory last had nothing that was due to be reclaimed, of the steady clock.
+  uint64_t reclaim_done_steady_ms = 0;
 };
 
 class Committer {
@@ -146,7 +148,7 @@ class Committer {
   std::atomic<bool> flush_requested_{false};
 
   std::atomic<uint64_t> mutations_total_{0}, commits_total_{0}, commit_bytes_total_{0},
-      commit_us_total_{0}, usage_flushed_total_{0}, sequence_{0};
+      commit_us_total_{0}, usage_flushed_total_{0}, sequence_{0}, reclaim_done_steady_ms_{0};
   std::thread thread_;
 };
 

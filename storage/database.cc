@@ -117,6 +117,16 @@ class Database::SyncWatch : public rocksdb::EventListener {
                             bool* auto_recovery) override {
     *auto_recovery = false;
   }
+  void OnFileSyncFinish(const rocksdb::FileOperationInfo& info) override {
+    if (!info.path.ends_with(".log")) return;
+    log_syncs_total_.fetch_add(1, std::memory_order_relaxed);
+    log_sync_us_total_.fetch_add(
+        static_cast<uint64_t>(
+            std::chrono::duration_cast<std::chrono::microseconds>(info.duration).count()),
+        std::memory_order_relaxed);
+  }
+  uint64_t log_syncs_total() const { return log_syncs_total_.load(std::memory_order_relaxed); }
+  uint64_t log_sync_us_total() const { return log_sync_us_total_.load(std::memory_order_relaxed); }
   bool failed() const { return failed_.load(std::memory_order_acquire); }
   bool log_failed() const { return log_failed_.load(std::memory_order_acquire); }
 
@@ -143,6 +153,7 @@ class Database::SyncWatch : public rocksdb::EventListener {
   std::atomic<rocksdb::DB*> db_{nullptr};
   std::atomic<bool> failed_{false};
   std::atomic<bool> log_failed_{false};
+  std::atomic<uint64_t> log_syncs_total_{0}, log_sync_us_total_{0};
 };
 
 Database::Database(const DatabaseOptions& options)
@@ -463,6 +474,28 @@ uint64_t Database::MemoryBytes() {
     }
   }
   return sum;
+}
+
+RocksDbNumbers Database::numbers() {
+  using Properties = rocksdb::DB::Properties;
+  RocksDbNumbers numbers;
+  numbers.block_cache_bytes = block_cache_->GetUsage();
+  numbers.log_syncs_total = sync_watch_->log_syncs_total();
+  numbers.log_sync_us_total = sync_watch_->log_sync_us_total();
+  db_->GetAggregatedIntProperty(Properties::kSizeAllMemTables, &numbers.memtable_bytes);
+  db_->GetAggregatedIntProperty(Properties::kEstimatePendingCompactionBytes,
+                                &numbers.pending_compaction_bytes);
+  uint64_t stopped = 0;
+  uint64_t delayed_rate = 0;
+  db_->GetIntProperty(Properties::kIsWriteStopped, &stopped);
+  db_->GetIntProperty(Properties::kActualDelayedWriteRate, &delayed_rate);
+  numbers.write_stalled = stopped != 0 || delayed_rate != 0;
+  for (rocksdb::ColumnFamilyHandle* handle : handles_) {
+    std::string files;
+    if (!db_->GetProperty(handle, Properties::kNumFilesAtLevelPrefix + "0", &files)) continue;
+    numbers.level0_files = std::max<uint64_t>(numbers.level0_files, std::stoull(files));
+  }
+  return numbers;
 }
 
 }  // namespace tokend

@@ -15,6 +15,7 @@
 #include <string>
 
 #include "protocol/error.h"
+#include "storage/rocksdb_numbers.h"
 #include "storage/stored_record.h"
 #include "storage/token_table.h"
 
@@ -92,6 +93,7 @@ class Database {
   uint64_t EstimateTokens();
   uint64_t DiskBytes();
   uint64_t MemoryBytes();  // block cache, write buffers, table readers
+  RocksDbNumbers numbers();
 
  private:
   explicit Database(const DatabaseOptions& options);

@@ -317,7 +317,10 @@ StoreStats Store::stats() const {
   stats.queue_bytes = load.bytes;
   stats.disk_bytes = impl_->database->DiskBytes();
   stats.rocksdb_memory_bytes = impl_->database->MemoryBytes();
+  stats.rocksdb = impl_->database->numbers();
   stats.reclaim_clock_ms = impl_->reclaim_clock.now_ms();
+  const uint64_t steady_ms = impl_->clock->SteadyMs();
+  stats.reclaim_lag_ms = steady_ms - std::min(steady_ms, committer.reclaim_done_steady_ms);
   return stats;
 }
 

@@ -21,6 +21,7 @@
 #include "storage/backup.h"
 #include "storage/clock.h"
 #include "storage/mutation.h"
+#include "storage/rocksdb_numbers.h"
 #include "storage/store_listener.h"
 #include "storage/token_table.h"
 
@@ -106,7 +107,10 @@ struct StoreStats {
   uint64_t queue_mutations = 0, queue_bytes = 0;
   uint64_t usage_flushed_total = 0;
   uint64_t disk_bytes = 0, rocksdb_memory_bytes = 0;
+  RocksDbNumbers rocksdb;
   uint64_t reclaim_clock_ms = 0;
+  // For how long memory has had expired tokens that were due to leave it, to about a second.
+  uint64_t reclaim_lag_ms = 0;
   uint64_t sequence = 0;
 };
 

@@ -18,6 +18,8 @@ constexpr uint32_t kScopeShardBits = 4;
 // touched. Below, Reclaim does it.
 constexpr uint32_t kRetiredWorthAsking = 256;
 constexpr uint64_t kUsageSlotsPerCall = 4096;
+// A tenth of a millisecond: a writer may wait for it.
+constexpr uint64_t kCountedSlotsPerCall = 4096;
 // Of the index while the mutex is held: some 20 us.
 constexpr uint32_t kReserveSplits = 256;
 constexpr uint64_t kSlotBytes = sizeof(Slot) + sizeof(TtlWheel::Link);
@@ -336,6 +338,33 @@ void TokenShard::FreePassed() {
     if (passed.count == 0) return;
     FreeSlots(passed);
   }
+}
+
+void TokenShard::CountTokens(uint64_t* cursor, uint64_t now_ms,
+                             std::vector<TokenCounts>* by_namespace) {
+  MutexLock lock(&mutex_);
+  uint64_t id = std::max<uint64_t>(*cursor, 1);
+  const uint64_t end = std::min<uint64_t>(fresh_, id + kCountedSlotsPerCall);
+  for (; id < end; ++id) {
+    const Slot& slot = slots_[static_cast<uint32_t>(id)];
+    const SlotState state = slot.state();
+    if (!state.live()) continue;
+    const NamespaceId ns = slot.namespace_id();
+    if (ns >= by_namespace->size()) by_namespace->resize(ns + 1u);
+    TokenCounts& counts = (*by_namespace)[ns];
+    const uint64_t expires_at_ms = state.expires_at_ms();
+    if (expires_at_ms <= now_ms) {
+      ++counts.expired;
+    } else if (state.revoked() || state.denied()) {
+      ++counts.revoked;
+    } else {
+      ++counts.live;
+      for (size_t i = 0; i < counts.expiring.size(); ++i) {
+        if (expires_at_ms - now_ms <= TokenCounts::kHorizonsMs[i]) ++counts.expiring[i];
+      }
+    }
+  }
+  *cursor = id < fresh_ ? id : 0;
 }
 
 void TokenShard::ListUsed(uint64_t* cursor, size_t limit, std::vector<TokenName>* out) {

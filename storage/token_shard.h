@@ -134,6 +134,8 @@ class TokenShard {
   // Frees what every reader has passed.
   void FreeRetired();
   // Looks at a bounded number of slots.
+  void CountTokens(uint64_t* cursor, uint64_t now_ms, std::vector<TokenCounts>* by_namespace);
+  // The same.
   void ListUsed(uint64_t* cursor, size_t limit, std::vector<TokenName>* out);
   std::optional<TokenTable::UsageEntry> TakeUsage(uint64_t hash, const KeyWords& key,
                                                   NamespaceId ns);

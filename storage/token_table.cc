@@ -520,6 +520,11 @@ void TokenTable::ForgetReclaimedAfter(uint64_t now_ms) {
   impl_->availability.fetch_add(2, std::memory_order_acq_rel);
 }
 
+void TokenTable::CountTokens(size_t shard, uint64_t* cursor, uint64_t now_ms,
+                             std::vector<TokenCounts>* by_namespace) const {
+  impl_->shards[shard]->CountTokens(cursor, now_ms, by_namespace);
+}
+
 void TokenTable::ListUsed(size_t shard, uint64_t* cursor, size_t limit,
                           std::vector<TokenName>* out) const {
   impl_->shards[shard]->ListUsed(cursor, limit, out);

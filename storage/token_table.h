@@ -83,6 +83,16 @@ struct TokenTableStats {
   uint64_t read_retries_total = 0, read_locks_total = 0;
 };
 
+// What memory has of one namespace, at a moment.
+struct TokenCounts {
+  static constexpr uint64_t kHourMs = 3600 * 1000;
+  // Tokens that are live and expire within so long.
+  static constexpr std::array<uint64_t, 3> kHorizonsMs = {kHourMs, 24 * kHourMs, 7 * 24 * kHourMs};
+
+  uint64_t live = 0, revoked = 0, expired = 0;
+  std::array<uint64_t, kHorizonsMs.size()> expiring{};
+};
+
 struct TokenName {
   NamespaceId ns = 0;
   TokenKey key;
@@ -190,6 +200,11 @@ class TokenTable {
   // What was dropped with an expiry of now_ms or later has been put back.
   void ForgetReclaimedAfter(uint64_t now_ms);
 
+  // Adds what a shard has, from *cursor on (0 = start), to the counts of each token's namespace,
+  // which are made where there are none; *cursor becomes 0 when the shard is done. A call looks at
+  // a bounded number of slots. Tokens of an owner who was revoked a moment ago may count as live.
+  void CountTokens(size_t shard, uint64_t* cursor, uint64_t now_ms,
+                   std::vector<TokenCounts>* by_namespace) const;
   // Names tokens of one shard that have usage to take, at most `limit` from *cursor on (0 = start);
   // *cursor becomes 0 when the shard is done. A call looks at a bounded number of slots, so it may
   // name none and yet not be done.

@@ -83,13 +83,65 @@ TEST_F(RpcMethodsTest, StatsCount) {
   EXPECT_EQ(stats.at("loops").size(), 2u);
   // Cumulative, by the processor time of a turn in microseconds.
   const Json& turns = stats.at("loop_turns");
-  EXPECT_EQ(turns.size(), TurnCounter::kBoundsUs.size() + 1);
+  EXPECT_EQ(turns.size(), TimeCounter::kBoundsUs.size() + 1);
   EXPECT_GE(turns.at("inf"), 4);  // one at least for each request before
   EXPECT_LE(turns.at("10"), turns.at("500"));
   EXPECT_LE(turns.at("500"), turns.at("inf"));
   EXPECT_LT(stats.at("loop_turn_us_max"), 60'000'000);
+  // Of the two validates, and each is judged at once.
+  EXPECT_EQ(stats.at("validate_us").at("inf"), 2);
+  EXPECT_EQ(stats.at("fsyncs_total").get<uint64_t>() > 0,
+            stats.at("fsync_us_total").get<uint64_t>() > 0);
+  EXPECT_EQ(stats.at("write_stalled"), 0);
   ExpectError("stats", {1}, "bad_params", "surplus parameter at position 1");
   EXPECT_EQ(Stats().at("errors_total"), 1);
+}
+
+TEST_F(RpcMethodsTest, StatsCountTokensOnceAMinute) {
+  Insert({{"token", "a"}});
+  Insert({{"token", "b"}, {"ttl_ms", 3600 * 1000}});
+  Insert({{"token", "c"}, {"ttl_ms", 3600 * 1000 + 10}, {"namespace", "other"}});
+  Insert({{"token", "d"}});
+  Must("revoke", {"d"});
+  const Json first = Stats();
+  EXPECT_EQ(first.at("tokens_live"), 3);
+  EXPECT_EQ(first.at("tokens_revoked"), 1);
+  EXPECT_EQ(first.at("tokens_expired"), 0);
+  EXPECT_EQ(first.at("tokens_expiring"), Json({{"default", {{"1h", 1}, {"1d", 1}, {"7d", 1}}},
+                                               {"other", {{"1h", 0}, {"1d", 1}, {"7d", 1}}}}));
+  Insert({{"token", "e"}});
+  clock_.Advance(59'000);
+  EXPECT_EQ(Stats().at("tokens_live"), 3);
+  clock_.Advance(1000);
+  const Json second = Stats();
+  EXPECT_EQ(second.at("tokens_live"), 4);
+  EXPECT_EQ(second.at("tokens_expiring").at("other").at("1h"), 1);
+}
+
+TEST_F(RpcMethodsTest, StatsTellForHowLongExpiredTokensWait) {
+  EXPECT_EQ(Stats().at("reclaim_lag_ms"), 0);
+  clock_.Advance(700);
+  EXPECT_LE(Stats().at("reclaim_lag_ms"), 700);
+  clock_.Advance(1300);
+  EXPECT_TRUE(Eventually([&] { return Stats().at("reclaim_lag_ms") == 0; }));
+}
+
+TEST_F(RpcMethodsTest, UpdateMovesTheExpiry) {
+  const std::string id = IdOf("t");
+  Insert({{"token", "t"}, {"ttl_ms", 1000}});
+  EXPECT_EQ(Must("update", {{{"id", id}, {"expires_at", kNow + 5000}}}), true);
+  clock_.Advance(2000);
+  EXPECT_EQ(Validate("t").at(1), kNow + 5000);
+  EXPECT_EQ(Must("update", {{{"id", id}, {"name", "n"}, {"never_expires", true}}}), true);
+  clock_.Advance(10'000);
+  EXPECT_EQ(Validate("t"), forever_);
+  EXPECT_EQ(Must("get", {"t"}).at("expires_at"), nullptr);
+  // What names neither leaves it.
+  EXPECT_EQ(Must("update", {{{"id", id}, {"expires_at", clock_.NowMs() + 9}}}), true);
+  EXPECT_EQ(Must("update", {{{"id", id}, {"name", "m"}, {"never_expires", false}}}), true);
+  EXPECT_EQ(Validate("t").at(1), clock_.NowMs() + 9);
+  ExpectError("update", {{{"id", id}, {"expires_at", 1}, {"never_expires", true}}}, "bad_params",
+              "expires_at: must not be given together with never_expires");
 }
 
 TEST_F(RpcMethodsTest, WhatIsNoMethodIsAnsweredSo) {

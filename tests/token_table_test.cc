@@ -12,6 +12,7 @@
 namespace tokend {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
@@ -376,6 +377,44 @@ TEST_F(TokenTableTest, UsageIsTakenInPiecesAndOnce) {
     expected.erase(entry.key);
   }
   EXPECT_THAT(expected, IsEmpty());
+}
+
+TEST_F(TokenTableTest, TokensAreCountedByStateAndByHowSoonTheyExpire) {
+  constexpr uint64_t kHourMs = TokenCounts::kHourMs;
+  constexpr uint64_t kNowMs = 1000;
+  Put(1);
+  Put(2, kNowMs + kHourMs);
+  Put(3, kNowMs + kHourMs + 1);
+  Put(4, kNowMs + 7 * 24 * kHourMs);
+  Put(5, kNowMs + 7 * 24 * kHourMs + 1);
+  Put(6, kNowMs);      // expires at this moment
+  Put(7, kNowMs + 5);  // and is revoked
+  table_->MarkRevoked(kNs, KeyOf(7));
+  Put(8);
+  table_->Deny(kNs, KeyOf(8));
+  Put(9);
+  table_->Erase(kNs, KeyOf(9));
+  TokenEntry other = Entry(1, kNowMs + 1);
+  other.namespace_id = 300;
+  table_->Put(other, PutMode::kReset);
+  // More than a call looks at.
+  for (uint64_t number = 1000; number < 1000 + 3 * 4096; ++number) Put(number);
+
+  std::vector<TokenCounts> counts;
+  for (size_t shard = 0; shard < table_->shard_count(); ++shard) {
+    uint64_t cursor = 0;
+    do {
+      table_->CountTokens(shard, &cursor, kNowMs, &counts);
+    } while (cursor != 0);
+  }
+  ASSERT_THAT(counts, SizeIs(301));
+  EXPECT_EQ(counts[kNs].live, 5u + 3 * 4096);
+  EXPECT_EQ(counts[kNs].revoked, 2u);
+  EXPECT_EQ(counts[kNs].expired, 1u);
+  EXPECT_THAT(counts[kNs].expiring, ElementsAre(1, 2, 3));
+  EXPECT_EQ(counts[300].live, 1u);
+  EXPECT_THAT(counts[300].expiring, ElementsAre(1, 1, 1));
+  EXPECT_EQ(counts[299].live, 0u);
 }
 
 TEST_F(TokenTableTest, ListUsedKeepsToItsLimit) {

@@ -31,6 +31,12 @@ class MetricsTest(unittest.TestCase):
             self.assertEqual(samples["tokend_http_requests_total"], "3")
             self.assertEqual(samples['tokend_loop_turn_cpu_seconds_bucket{le="+Inf"}'],
                              samples["tokend_loop_turn_cpu_seconds_count"])
+            self.assertEqual(samples['tokend_validate_seconds_bucket{le="+Inf"}'], "0")
+            self.assertEqual(samples['tokend_tokens_by_state{state="live"}'], "0")
+            self.assertEqual(samples['tokend_tokens_expiring{namespace="default",within="1h"}'], "0")
+            self.assertEqual(samples["tokend_rocksdb_write_stalled"], "0")
+            self.assertLess(float(samples["tokend_wheel_lag_seconds"]), 60)
+            self.assertGreater(float(samples["tokend_rocksdb_memtable_bytes"]), 0)
             self.assertEqual(server.stop(), 0)
 
 

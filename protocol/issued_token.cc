@@ -1,6 +1,8 @@
 #include "protocol/issued_token.h"
 
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <sys/random.h>
 
 #include <algorithm>
@@ -8,6 +10,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <stdexcept>
 
 namespace tokend {
@@ -54,14 +57,9 @@ std::array<char, kChecksumBytes> Checksum(std::string_view prefix_and_body) {
   return digits;
 }
 
-}  // namespace
-
-bool IsValidIssuedPrefix(std::string_view prefix) {
-  return !prefix.empty() && prefix.size() <= kPrefixBytesMax &&
-         std::all_of(prefix.begin(), prefix.end(), IsBase62);
-}
-
-std::string MakeIssuedToken(std::string_view prefix) {
+// `fill` gives as many random bytes as it is asked for, other ones each time.
+template <typename Fill>
+std::string TokenOf(std::string_view prefix, const Fill& fill) {
   std::string token;
   // Reserved whole, so that no half of a token is left behind in a buffer grown out of.
   token.reserve(prefix.size() + 1 + kBodyBytes + kChecksumBytes);
@@ -69,7 +67,7 @@ std::string MakeIssuedToken(std::string_view prefix) {
   // A byte below 248 = 4 * 62 gives each character equally often; 31 in 32 bytes are.
   std::array<uint8_t, 40> random;
   for (size_t made = 0; made < kBodyBytes;) {
-    FillRandom(random.data(), random.size());
+    fill(std::span(random));
     for (const uint8_t byte : random) {
       if (byte >= 248) continue;
       token.push_back(kBase62[byte % 62]);
@@ -80,6 +78,33 @@ std::string MakeIssuedToken(std::string_view prefix) {
   const auto checksum = Checksum(token);
   token.append(checksum.data(), checksum.size());
   return token;
+}
+
+}  // namespace
+
+bool IsValidIssuedPrefix(std::string_view prefix) {
+  return !prefix.empty() && prefix.size() <= kPrefixBytesMax &&
+         std::all_of(prefix.begin(), prefix.end(), IsBase62);
+}
+
+std::string MakeIssuedToken(std::string_view prefix) {
+  return TokenOf(prefix, [](std::span<uint8_t> out) { FillRandom(out.data(), out.size()); });
+}
+
+std::string DeriveIssuedToken(std::string_view prefix, std::string_view secret,
+                              std::string_view name) {
+  std::string block(name);
+  block.push_back('\0');
+  return TokenOf(prefix, [&](std::span<uint8_t> out) {
+    // Of block after block, should the first have too few.
+    ++block.back();
+    std::array<uint8_t, EVP_MAX_MD_SIZE> digest;
+    unsigned int size = 0;
+    HMAC(EVP_sha512(), secret.data(), static_cast<int>(secret.size()),
+         reinterpret_cast<const uint8_t*>(block.data()), block.size(), digest.data(), &size);
+    std::copy_n(digest.begin(), out.size(), out.begin());
+    OPENSSL_cleanse(digest.data(), digest.size());
+  });
 }
 
 bool HasIssuedChecksum(std::string_view token) {

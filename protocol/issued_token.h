@@ -15,6 +15,11 @@ bool IsValidIssuedPrefix(std::string_view prefix);
 // the system has no randomness to give.
 std::string MakeIssuedToken(std::string_view prefix);
 
+// The one token that belongs to `name` under a secret: the same again for the same, and nobody who
+// lacks the secret can tell it. Requires a valid prefix.
+std::string DeriveIssuedToken(std::string_view prefix, std::string_view secret,
+                              std::string_view name);
+
 // Whether the shape and the checksum are those of an issued token. For secret scanners and
 // tokenctl; validation looks every token up whatever its checksum.
 bool HasIssuedChecksum(std::string_view token);

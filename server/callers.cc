@@ -110,6 +110,13 @@ bool Caller::MayManage(const std::optional<std::string_view>& owner) const {
   return owners_.empty() || (owner && std::ranges::find(owners_, *owner) != owners_.end());
 }
 
+Caller Caller::Within(std::string_view owner) const {
+  Caller within = *this;
+  if (!MayManage(owner)) within.rights_ = None().rights_;
+  within.owners_ = {std::string(owner)};
+  return within;
+}
+
 Callers::Callers(const std::vector<CallerConfig>& configs) {
   entries_.reserve(configs.size());
   for (const CallerConfig& config : configs) {

@@ -70,6 +70,8 @@ class Caller {
   // Empty = all.
   const std::vector<std::string>& owners() const { return owners_; }
   bool MayManage(const std::optional<std::string_view>& owner) const;
+  // The same for this owner's tokens alone; of an owner that it does not manage, for none.
+  Caller Within(std::string_view owner) const;
 
  private:
   Caller() = default;

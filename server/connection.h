@@ -71,6 +71,25 @@ class Connection : public Stream {
   // After answers to such requests were written: sends them and goes on with what waited.
   virtual void FlushAnswers() = 0;
 
+  // While it lives, the connection's caller manages this owner's tokens alone, if it does those.
+  class WithinOwner {
+   public:
+    WithinOwner(Connection& connection, std::string_view owner)
+        : connection_(connection),
+          caller_(connection.caller_),
+          within_(connection.caller_->Within(owner)) {
+      connection_.caller_ = &within_;
+    }
+    ~WithinOwner() { connection_.caller_ = caller_; }
+    WithinOwner(const WithinOwner&) = delete;
+    WithinOwner& operator=(const WithinOwner&) = delete;
+
+   private:
+    Connection& connection_;
+    const Caller* const caller_;
+    const Caller within_;
+  };
+
  protected:
   Connection(Loop& loop, StreamRef ref, bool is_rpc);
 

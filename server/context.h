@@ -18,6 +18,7 @@
 #include "server/config.h"
 #include "server/counters.h"
 #include "server/failed_tries.h"
+#include "server/idempotency.h"
 #include "server/logging.h"
 #include "server/replaceable.h"
 #include "server/worker_pool.h"
@@ -72,6 +73,7 @@ struct ServerContext {
   Replaceable<TlsContext>& tls;  // null where nothing listens for TLS
   FailedTries& failed_tries;
   Census& census;
+  Idempotency& idempotency;
   const AuthRoutes auth_routes;
   const bool is_http_on_loopback;  // alone
   const uint64_t started_steady_ms;

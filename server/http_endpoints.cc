@@ -19,17 +19,44 @@ constexpr auto kEndpoints = std::to_array<HttpEndpoint>({
      &HandleIntrospect},
     {"/revoke", false, "POST", Right::kRevoke, Credentials::kAuthorizationOrForm,
      &HandleRevokeToken},
+    {"/v1/tokens", false, "GET, HEAD", Right::kRead, Credentials::kAuthorization,
+     &HandleListTokens},
+    {"/v1/tokens", false, "POST", Right::kIssue, Credentials::kAuthorization, &HandleCreateToken},
+    {"/v1/tokens/{}", false, "GET, HEAD", Right::kRead, Credentials::kAuthorization,
+     &HandleGetToken},
+    {"/v1/tokens/{}", false, "PATCH", Right::kIssue, Credentials::kAuthorization,
+     &HandleUpdateToken},
+    {"/v1/tokens/{}", false, "DELETE", Right::kRevoke, Credentials::kAuthorization,
+     &HandleDeleteToken},
+    {"/v1/owners/{}/tokens", false, "DELETE", Right::kRevoke, Credentials::kAuthorization,
+     &HandleDeleteOwnersTokens},
+    {"/v1/openapi.json", false, "GET, HEAD", Right::kNone, Credentials::kAuthorization,
+     &HandleOpenApi},
     {"/metrics", false, "GET, HEAD", Right::kRead, Credentials::kAuthorization, &HandleMetrics},
     {"/livez", false, "GET, HEAD", Right::kNone, Credentials::kAuthorization, &HandleLivez},
     {"/readyz", false, "GET, HEAD", Right::kNone, Credentials::kAuthorization, &HandleReadyz},
     {"/healthz", false, "GET, HEAD", Right::kNone, Credentials::kAuthorization, &HandleReadyz},
 });
 
-bool IsOf(const HttpEndpoint& endpoint, std::string_view path) {
-  if (!path.starts_with(endpoint.path)) return false;
-  const std::string_view rest = path.substr(endpoint.path.size());
-  return rest.empty() || (endpoint.takes_suffix && rest.starts_with('/'));
+// *argument becomes what stands for {}, as sent.
+bool IsOf(const HttpEndpoint& endpoint, std::string_view path, std::string_view* argument) {
+  const size_t hole = endpoint.path.find("{}");
+  std::string_view end = endpoint.path;
+  if (hole != endpoint.path.npos) {
+    if (!path.starts_with(endpoint.path.substr(0, hole))) return false;
+    path.remove_prefix(hole);
+    *argument = path.substr(0, path.find('/'));
+    if (argument->empty()) return false;
+    path.remove_prefix(argument->size());
+    end = endpoint.path.substr(hole + 2);
+  }
+  if (!path.starts_with(end)) return false;
+  path.remove_prefix(end.size());
+  return path.empty() || (endpoint.takes_suffix && path.starts_with('/'));
 }
+
+// Whether it answers with problems of RFC 9457.
+bool HasProblems(std::string_view path) { return path.starts_with("/v1/"); }
 
 // `list` is "GET, HEAD".
 bool IsAmong(std::string_view list, std::string_view method) {
@@ -56,6 +83,11 @@ void RefuseUnknown(HttpExchange& exchange, const MethodAnswer&) {
                     .fields = "WWW-Authenticate: Basic realm=\"tokend callers\"\r\n"});
 }
 
+void RefuseUnknownWithProblem(HttpExchange& exchange, const MethodAnswer&) {
+  RespondProblem(exchange, 401, "unauthenticated", "a caller's client id and secret are needed",
+                 "WWW-Authenticate: Basic realm=\"tokend callers\"\r\n");
+}
+
 // Whether the caller may ask there; else it is answered.
 bool IsAllowed(HttpExchange& exchange, const HttpEndpoint& endpoint) {
   const bool is_forwarded = endpoint.credentials == Credentials::kForwarded;
@@ -66,8 +98,11 @@ bool IsAllowed(HttpExchange& exchange, const HttpEndpoint& endpoint) {
     return false;
   }
   if (endpoint.right == Right::kNone) return true;
+  const bool has_problems = HasProblems(endpoint.path);
+  const HttpExchange::Then refuse_unknown =
+      has_problems ? &RefuseUnknownWithProblem : &RefuseUnknown;
   if (!SignIn(exchange, endpoint.credentials)) {
-    exchange.RefuseCaller(is_forwarded ? &RefuseForwarded : &RefuseUnknown);
+    exchange.RefuseCaller(is_forwarded ? &RefuseForwarded : refuse_unknown);
     return false;
   }
   const Caller& caller = exchange.connection().caller();
@@ -75,7 +110,9 @@ bool IsAllowed(HttpExchange& exchange, const HttpEndpoint& endpoint) {
   if (is_forwarded) {
     RefuseForwarded(exchange, {});
   } else if (!caller.is_known()) {
-    RefuseUnknown(exchange, {});
+    refuse_unknown(exchange, {});
+  } else if (has_problems) {
+    RespondProblem(exchange, 403, "forbidden", "not for this caller");
   } else {
     exchange.Respond({.status = 403, .body = "not for this caller\n"});
   }
@@ -86,18 +123,26 @@ bool IsAllowed(HttpExchange& exchange, const HttpEndpoint& endpoint) {
 
 void HandleHttp(HttpExchange& exchange) {
   const HttpRequest& request = exchange.request();
+  std::string methods;
   for (const HttpEndpoint& endpoint : kEndpoints) {
-    if (!IsOf(endpoint, request.path)) continue;
+    std::string_view argument;
+    if (!IsOf(endpoint, request.path, &argument)) continue;
     if (endpoint.methods.empty() || IsAmong(endpoint.methods, request.method)) {
+      exchange.set_argument(argument);
       if (IsAllowed(exchange, endpoint)) endpoint.handle(exchange);
       return;
     }
-    const std::string body = fmt::format("only {}\n", endpoint.methods);
-    const std::string allow = fmt::format("Allow: {}\r\n", endpoint.methods);
-    exchange.Respond({.status = 405, .body = body, .fields = allow});
+    methods.append(methods.empty() ? "" : ", ").append(endpoint.methods);
+  }
+  const unsigned status = methods.empty() ? 404 : 405;
+  const std::string allow = methods.empty() ? "" : fmt::format("Allow: {}\r\n", methods);
+  if (HasProblems(request.path)) {
+    RespondProblem(exchange, status, "",
+                   methods.empty() ? "there is nothing here" : "only " + methods, allow);
     return;
   }
-  exchange.Respond({.status = 404, .body = "not found\n"});
+  const std::string body = methods.empty() ? "not found\n" : fmt::format("only {}\n", methods);
+  exchange.Respond({.status = status, .body = body, .fields = allow});
 }
 
 }  // namespace tokend

@@ -16,7 +16,9 @@ enum class Credentials : uint8_t {
   kForwarded,
 };
 
+// Several may have one path, each with methods of its own.
 struct HttpEndpoint {
+  // A segment may be {}, which is any, and the endpoint's argument.
   std::string_view path;
   bool takes_suffix = false;      // "/path/..." is its, too
   std::string_view methods = {};  // "GET, HEAD"; empty = any
@@ -28,6 +30,14 @@ struct HttpEndpoint {
 // Hands the request to its endpoint, or answers that there is none.
 void HandleHttp(HttpExchange& exchange);
 
+// http_tokens.cc
+void HandleListTokens(HttpExchange& exchange);
+void HandleCreateToken(HttpExchange& exchange);
+void HandleGetToken(HttpExchange& exchange);
+void HandleUpdateToken(HttpExchange& exchange);
+void HandleDeleteToken(HttpExchange& exchange);
+void HandleDeleteOwnersTokens(HttpExchange& exchange);
+void HandleOpenApi(HttpExchange& exchange);
 // http_health.cc
 void HandleLivez(HttpExchange& exchange);
 void HandleReadyz(HttpExchange& exchange);

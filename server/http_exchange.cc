@@ -72,6 +72,12 @@ void HttpExchange::Call(std::string_view method, std::string_view params, Then t
   row->handler(call);
 }
 
+void HttpExchange::CallWithin(std::string_view owner, std::string_view method,
+                              std::string_view params, Then then) {
+  const Connection::WithinOwner within(connection_, owner);
+  Call(method, params, then);
+}
+
 void HttpExchange::RefuseCaller(Then then) {
   then_ = then;
   AnswerFailedTry(connection_, {});

@@ -16,6 +16,7 @@
 #include "protocol/token.h"
 #include "server/methods.h"
 #include "server/space.h"
+#include "server/wipe.h"
 
 namespace tokend {
 
@@ -51,7 +52,8 @@ class HttpExchange {
   // What an endpoint keeps until the answer is there; its memory is used again.
   struct Note {
     TokenKey key;
-    std::string text;
+    std::string text;  // wiped when it goes
+    ~Note() { WipeAll(&text); }
   };
 
   explicit HttpExchange(HttpConnection& connection) : connection_(connection) {}
@@ -61,12 +63,18 @@ class HttpExchange {
   HttpConnection& connection() const { return connection_; }
   Loop& loop() const;
   ServerContext& server() const;
+  // What stands for {} in the endpoint's path, as sent; until the endpoint returns.
+  std::string_view argument() const { return argument_; }
+  void set_argument(std::string_view argument) { argument_ = argument; }
   Note& note() { return note_; }
 
   // The answer, once.
   void Respond(const HttpResponse& response);
   // A method, if the caller has the right to it. `params` is an encoded array.
   void Call(std::string_view method, std::string_view params, Then then);
+  // The same, and to the method only this owner's tokens are there.
+  void CallWithin(std::string_view owner, std::string_view method, std::string_view params,
+                  Then then);
   // `then` is told `unauthenticated`, after a while: the caller's credentials are wrong.
   void RefuseCaller(Then then);
   // The method validate, of a key, whoever asks; `then` has its result.
@@ -77,6 +85,7 @@ class HttpExchange {
 
   HttpConnection& connection_;
   const HttpRequest* request_ = nullptr;
+  std::string_view argument_;
   Then then_ = nullptr;  // null = no method is running
   bool is_head_ = false;
   bool is_http_1_1_ = true;

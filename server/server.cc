@@ -119,6 +119,7 @@ Status Server::Open(const ServerParts& parts) {
   callers_ = std::make_unique<CallerDirectory>(std::make_shared<Callers>(config_.callers));
   failed_tries_ = std::make_unique<FailedTries>(*clock_);
   census_ = std::make_unique<Census>(*store_, *clock_);
+  idempotency_ = std::make_unique<Idempotency>(*clock_);
   context_.reset(new ServerContext{
       .config = config_,
       .limits = {.message_bytes_max = config_.message_bytes_max,
@@ -133,6 +134,7 @@ Status Server::Open(const ServerParts& parts) {
       .tls = *tls_,
       .failed_tries = *failed_tries_,
       .census = *census_,
+      .idempotency = *idempotency_,
       .auth_routes = AuthRoutes(config_.routes),
       .is_http_on_loopback = AreLoopback(http_endpoints_) && AreLoopback(http_tls_endpoints_),
       .started_steady_ms = clock_->SteadyMs(),

@@ -93,6 +93,7 @@ class Server {
   std::unique_ptr<Replaceable<TlsContext>> tls_;
   std::unique_ptr<FailedTries> failed_tries_;
   std::unique_ptr<Census> census_;
+  std::unique_ptr<Idempotency> idempotency_;
   std::unique_ptr<ServerContext> context_;
   std::vector<std::unique_ptr<Loop>> loops_;
 };

@@ -111,5 +111,15 @@ TEST(IssuedTokenTest, CharactersAreEquallyFrequentAndTokensDiffer) {
   EXPECT_LT(chi_square, 200);
 }
 
+TEST(IssuedTokenTest, ADerivedTokenIsTheSameForTheSame) {
+  const std::string secret(32, 's');
+  const std::string token = DeriveIssuedToken("tk", secret, "name");
+  EXPECT_TRUE(HasIssuedChecksum(token)) << token;
+  EXPECT_EQ(DeriveIssuedToken("tk", secret, "name"), token);
+  EXPECT_NE(DeriveIssuedToken("tk", secret, "nam"), token);
+  EXPECT_NE(DeriveIssuedToken("tk", std::string(32, 't'), "name"), token);
+  EXPECT_EQ(DeriveIssuedToken("key", secret, "name").substr(3, 31), token.substr(2, 31));
+}
+
 }  // namespace
 }  // namespace tokend

@@ -25,6 +25,7 @@ tokend_server_test(access_test)
 tokend_server_test(tls_server_test tokend_client OpenSSL::SSL)
 tokend_server_test(http_oauth_test)
 tokend_test(callers_test LIBS tokend_server_lib LABELS unit)
+tokend_test(idempotency_test LIBS tokend_server_lib LABELS unit)
 tokend_server_test(server_lifecycle_test LABELS fault)
 target_link_libraries(server_lifecycle_test PRIVATE tokend_fault_disk)
 
@@ -37,6 +38,12 @@ foreach(name program_test msgpack_client_test metrics_test)
   set_tests_properties(${name} PROPERTIES TIMEOUT 300 LABELS "server;integration"
     ENVIRONMENT "${TOKEND_TEST_ENVIRONMENT}")
 endforeach()
+
+add_test(NAME rest_test COMMAND ${TOKEND_SYSTEM_PYTHON} -B
+  ${CMAKE_CURRENT_SOURCE_DIR}/clients/rest_test.py $<TARGET_FILE:tokend>
+  ${CMAKE_SOURCE_DIR}/docs/openapi.json)
+set_tests_properties(rest_test PROPERTIES TIMEOUT 300 LABELS "server;integration"
+  ENVIRONMENT "${TOKEND_TEST_ENVIRONMENT}")
 
 add_test(NAME oauth_client_test COMMAND ${TOKEND_SYSTEM_PYTHON} -B
   ${CMAKE_CURRENT_SOURCE_DIR}/clients/oauth_client_test.py $<TARGET_FILE:tokend>

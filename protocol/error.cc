@@ -6,7 +6,8 @@ namespace tokend {
 namespace {
 
 // Longer than any name of ours, shorter than any token that the server issues.
-constexpr size_t kQuotedBytesMax = 32;
+// The shortest tokens that are usual are 32 hexadecimal digits.
+constexpr size_t kQuotedBytesMax = 31;
 
 bool IsNameCharacter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||

@@ -47,7 +47,7 @@ class [[nodiscard]] Status {
   std::string message_;
 };
 
-// A name from outside as a message may show it: `"expire_at"`. One that is longer than 32 bytes or
+// A name from outside as a message may show it: `"expire_at"`. One that is longer than 31 bytes or
 // holds anything but letters, digits and _-.:/ is only measured, `(39 bytes)`, since it may be a
 // token in the wrong place.
 std::string QuoteName(std::string_view name);

@@ -73,6 +73,9 @@ constexpr auto kSettings = std::to_array<Setting>({
     {"log_level", &Config::log_level, 0, 0, "debug|info|warning|error|off",
      "Least severe log lines that are written"},
     {"log_format", &Config::log_format, 0, 0, "text|json", "Shape of log lines on stderr"},
+    {"core_dumps", &Config::core_dumps, 0, 0, "off|on",
+     "Whether a crash may leave the process's memory in a file, and debuggers may look into it. "
+     "There are tokens in it"},
 
     {"connections_max", &Config::connections_max, 1, 10'000'000, "",
      "Open connections of all listeners; each takes a file descriptor and about 1 KiB"},

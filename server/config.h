@@ -59,6 +59,7 @@ struct Config {
 
   std::string log_level = "info";
   std::string log_format = "text";
+  std::string core_dumps = "off";
 
   uint64_t connections_max = 10000;
   uint64_t idle_timeout_ms = 0;

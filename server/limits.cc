@@ -1,5 +1,6 @@
 #include "server/limits.h"
 
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include <cerrno>
@@ -32,6 +33,14 @@ void RaiseOpenFileLimit(const Config& config, Logger& log) {
                  {"connections_max", config.connections_max},
                  {"advice", "raise the hard limit on open files or lower connections_max"}});
   }
+}
+
+void ForbidCoreDumps(const Config& config, Logger& log) {
+  if (config.core_dumps == "on") return;
+  // The limit is for those that are files; what a program is piped to does not heed it.
+  const rlimit none{};
+  if (setrlimit(RLIMIT_CORE, &none) == 0 && prctl(PR_SET_DUMPABLE, 0) == 0) return;
+  log.Warning("core_dumps_possible", {{"error", std::strerror(errno)}});
 }
 
 }  // namespace tokend

@@ -100,6 +100,7 @@ int main(int argc, char** argv) {
     log.Warning("setting_suspect", {{"what", warning}});
   }
   tokend::RaiseOpenFileLimit(config, log);
+  tokend::ForbidCoreDumps(config, log);
 
   std::unique_ptr<tokend::Server> server;
   const tokend::Status status = tokend::Server::Start(config, {}, log, &server);

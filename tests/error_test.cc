@@ -44,8 +44,8 @@ TEST(QuoteNameTest, ShowsNamesAndMeasuresTheRest) {
   EXPECT_EQ(QuoteName("expire_at"), "\"expire_at\"");
   EXPECT_EQ(QuoteName(""), "\"\"");
   EXPECT_EQ(QuoteName("AZaz09_-.:/"), "\"AZaz09_-.:/\"");
-  EXPECT_EQ(QuoteName(std::string(32, 'x')), "\"" + std::string(32, 'x') + "\"");
-  EXPECT_EQ(QuoteName(std::string(33, 'x')), "(33 bytes)");
+  EXPECT_EQ(QuoteName(std::string(31, 'x')), "\"" + std::string(31, 'x') + "\"");
+  EXPECT_EQ(QuoteName(std::string(32, 'x')), "(32 bytes)");
   for (const char* name : {"a b", "a\nb", "a\"b", "Zo\xc3\xab", "\xff", "a|b", "{}", "\x7f"}) {
     EXPECT_EQ(QuoteName(name), "(" + std::to_string(std::string(name).size()) + " bytes)");
   }

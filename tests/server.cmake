@@ -45,6 +45,11 @@ add_test(NAME rest_test COMMAND ${TOKEND_SYSTEM_PYTHON} -B
 set_tests_properties(rest_test PROPERTIES TIMEOUT 300 LABELS "server;integration"
   ENVIRONMENT "${TOKEND_TEST_ENVIRONMENT}")
 
+add_test(NAME leak_test COMMAND ${TOKEND_SYSTEM_PYTHON} -B
+  ${CMAKE_CURRENT_SOURCE_DIR}/clients/leak_test.py $<TARGET_FILE:tokend> $<TARGET_FILE:tokenctl>)
+set_tests_properties(leak_test PROPERTIES TIMEOUT 300 LABELS "server;integration"
+  ENVIRONMENT "${TOKEND_TEST_ENVIRONMENT}")
+
 add_test(NAME oauth_client_test COMMAND ${TOKEND_SYSTEM_PYTHON} -B
   ${CMAKE_CURRENT_SOURCE_DIR}/clients/oauth_client_test.py $<TARGET_FILE:tokend>
   $<TARGET_FILE:tokenctl>)

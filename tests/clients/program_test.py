@@ -6,6 +6,7 @@ Usage: program_test.py TOKEND
 
 import json
 import os
+import resource
 import signal
 import socket
 import stat
@@ -36,6 +37,18 @@ class CommandLine(unittest.TestCase):
                      "--unix", "--http", "[127.0.0.1:7718]", "--threads", "--log-level",
                      "--check-config", "--version", "TOKEND_LOG_LEVEL"):
             self.assertIn(text, out)
+
+    def test_no_core_is_dumped_unless_it_is_wanted(self):
+        limits = resource.getrlimit(resource.RLIMIT_CORE)
+        resource.setrlimit(resource.RLIMIT_CORE, (limits[1], limits[1]))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_CORE, limits)
+        wanted = "unlimited" if limits[1] == resource.RLIM_INFINITY else str(limits[1])
+        for setting, limit in (("off", "0"), ("on", wanted)):
+            with Server(PROGRAM, environment={"TOKEND_CORE_DUMPS": setting}) as server:
+                with open(f"/proc/{server.process.pid}/limits", encoding="ascii") as file:
+                    line = next(line for line in file if line.startswith("Max core file size"))
+                self.assertEqual(line.split()[4], limit)
+                self.assertEqual(server.stop(), 0)
 
     def test_version(self):
         status, out, err = run("--version")

@@ -46,6 +46,14 @@ def free_port():
         return sock.getsockname()[1]
 
 
+def cpu_seconds(pid):
+    """User and system time of a process so far."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        # The name, in parentheses, may hold spaces; utime and stime are fields 14 and 15.
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def version(name):
     """What a peer says its version is."""
     program, flag = {"redis": ("redis-server", "--version"),
@@ -176,11 +184,7 @@ class Server:
         return self._stats.ask()
 
     def cpu_seconds(self):
-        """User and system time of the process so far."""
-        with open(f"/proc/{self.pid}/stat", encoding="ascii") as file:
-            # The name, in parentheses, may hold spaces; utime and stime are fields 14 and 15.
-            fields = file.read().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_seconds(self.pid)
 
     def resident_bytes(self):
         with open(f"/proc/{self.pid}/statm", encoding="ascii") as file:

@@ -8,6 +8,7 @@ import time
 
 import dumps
 import figures
+import mariadb
 import servers
 from sections import section
 
@@ -24,43 +25,6 @@ def _timed(command, stdin=None):
         raise servers.Failed(f"{' '.join(command)} ended with status {status}:\n{text.decode()[-2000:]}")
     return {"seconds": time.monotonic() - started, "cpu_s": usage.ru_utime + usage.ru_stime,
             "resident_bytes": usage.ru_maxrss * 1024}, text
-
-
-class MariaDb:
-    """A server on a socket, with an empty database and its settings as they are delivered."""
-
-    def __init__(self, directory):
-        self._directory = directory
-        self._socket = os.path.join(directory, "socket")
-        data = os.path.join(directory, "data")
-        user = ["--user=root"] if os.geteuid() == 0 else []
-        os.makedirs(directory)
-        subprocess.run(["mariadb-install-db", "--no-defaults", f"--datadir={data}",
-                        "--auth-root-authentication-method=normal", "--skip-test-db"] + user,
-                       check=True, stdin=subprocess.DEVNULL, capture_output=True)
-        self._process = servers.start_process(
-            ["mariadbd", "--no-defaults", f"--datadir={data}", f"--socket={self._socket}",
-             "--skip-networking"] + user, None, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 60
-        while subprocess.run(self._client("-e", "CREATE DATABASE portal"), check=False,
-                             stdin=subprocess.DEVNULL, capture_output=True).returncode != 0:
-            if time.monotonic() > deadline:
-                raise servers.Failed("mariadbd did not start")
-            time.sleep(0.1)
-
-    def _client(self, *words):
-        return ["mariadb", "--no-defaults", f"--socket={self._socket}", "-u", "root", *words]
-
-    def load(self, path):
-        return _timed(self._client("portal"), stdin=path)[0]
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._process.terminate()
-        self._process.wait()
-        shutil.rmtree(self._directory, ignore_errors=True)
 
 
 class ImportDump(section.Section):
@@ -106,8 +70,8 @@ class ImportDump(section.Section):
                 raise servers.Failed(f"redis-cli --pipe: {text.decode()}")
             data["redis"].append(timed)
             run.fleet.stop(redis)
-            with MariaDb(os.path.join(directory, "mariadb")) as mariadb:
-                data["mariadb"].append(mariadb.load(paths["mariadb.sql"]))
+            with mariadb.MariaDb(os.path.join(directory, "mariadb")) as database:
+                data["mariadb"].append(_timed(database.load_command(), stdin=paths["mariadb.sql"])[0])
             run.say(f"round {number + 1} of {p['rounds']} done")
         self._beside(run, p, data, paths["dump.sql"])
         return data

@@ -32,29 +32,20 @@ target_link_libraries(server_lifecycle_test PRIVATE tokend_fault_disk)
 # The program from outside, in another language. Debian's python3-msgpack is for /usr/bin/python3,
 # whatever stands before it in PATH.
 find_program(TOKEND_SYSTEM_PYTHON python3 HINTS /usr/bin REQUIRED)
-foreach(name program_test msgpack_client_test metrics_test)
+# tokend_program_test(NAME argument...): tests/clients/NAME.py.
+function(tokend_program_test name)
   add_test(NAME ${name} COMMAND ${TOKEND_SYSTEM_PYTHON} -B
-    ${CMAKE_CURRENT_SOURCE_DIR}/clients/${name}.py $<TARGET_FILE:tokend>)
+    ${CMAKE_CURRENT_SOURCE_DIR}/clients/${name}.py $<TARGET_FILE:tokend> ${ARGN})
   set_tests_properties(${name} PROPERTIES TIMEOUT 300 LABELS "server;integration"
     ENVIRONMENT "${TOKEND_TEST_ENVIRONMENT}")
+endfunction()
+foreach(name program_test msgpack_client_test metrics_test)
+  tokend_program_test(${name})
 endforeach()
-
-add_test(NAME rest_test COMMAND ${TOKEND_SYSTEM_PYTHON} -B
-  ${CMAKE_CURRENT_SOURCE_DIR}/clients/rest_test.py $<TARGET_FILE:tokend>
-  ${CMAKE_SOURCE_DIR}/docs/openapi.json)
-set_tests_properties(rest_test PROPERTIES TIMEOUT 300 LABELS "server;integration"
-  ENVIRONMENT "${TOKEND_TEST_ENVIRONMENT}")
-
-add_test(NAME leak_test COMMAND ${TOKEND_SYSTEM_PYTHON} -B
-  ${CMAKE_CURRENT_SOURCE_DIR}/clients/leak_test.py $<TARGET_FILE:tokend> $<TARGET_FILE:tokenctl>)
-set_tests_properties(leak_test PROPERTIES TIMEOUT 300 LABELS "server;integration"
-  ENVIRONMENT "${TOKEND_TEST_ENVIRONMENT}")
-
-add_test(NAME oauth_client_test COMMAND ${TOKEND_SYSTEM_PYTHON} -B
-  ${CMAKE_CURRENT_SOURCE_DIR}/clients/oauth_client_test.py $<TARGET_FILE:tokend>
-  $<TARGET_FILE:tokenctl>)
-set_tests_properties(oauth_client_test PROPERTIES TIMEOUT 300 LABELS "server;integration"
-  ENVIRONMENT "${TOKEND_TEST_ENVIRONMENT}")
+foreach(name oauth_client_test leak_test top_test)
+  tokend_program_test(${name} $<TARGET_FILE:tokenctl>)
+endforeach()
+tokend_program_test(rest_test ${CMAKE_SOURCE_DIR}/docs/openapi.json)
 
 # Minutes of it with TOKEND_MODEL_SECONDS.
 tokend_server_test(server_model_test tokend_client tokend_fault_disk RocksDB::rocksdb-shared LABELS model)

@@ -56,6 +56,8 @@ class TokenctlTest : public ::testing::Test {
     environment_.out = &out_;
     environment_.err = &err_;
     environment_.now_ms = [] { return kNowMs; };
+    environment_.steady_ms = [this] { return steady_ms_; };
+    environment_.sleep_ms = [this](uint64_t ms) { steady_ms_ += ms; };
     environment_.ask_secret = [this](std::string_view) {
       ++questions_;
       return typed_;
@@ -95,6 +97,7 @@ class TokenctlTest : public ::testing::Test {
   std::ostringstream out_, err_;
   std::optional<std::string> typed_;
   int questions_ = 0;
+  uint64_t steady_ms_ = 1'000'000;  // moves where tokenctl sleeps
   std::vector<std::string> asked_;  // "method params"
 
  private:

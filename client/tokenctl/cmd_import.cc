@@ -3,7 +3,6 @@
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <chrono>
 #include <fstream>
 #include <optional>
 #include <ostream>
@@ -79,12 +78,6 @@ class NoSink : public RowSink {
   }
 };
 
-uint64_t SteadyMs() {
-  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(
-                                   std::chrono::steady_clock::now().time_since_epoch())
-                                   .count());
-}
-
 std::vector<std::string> SplitNames(std::string_view text) {
   std::vector<std::string> names;
   while (!text.empty()) {
@@ -136,7 +129,7 @@ client::Error ErrorOf(const Status& status) {
 // Reads everything into the sink. Gives what went wrong on this side, or in the sink.
 Status Read(const Context& context, const ImportOptions& options, RowSink* sink,
             ImportReport* report) {
-  ProgressLine line(&context.err(), context.env.err_is_terminal, SteadyMs);
+  ProgressLine line(&context.err(), context.env.err_is_terminal, context.env.steady_ms);
   Status status = RunImport(
       options, sink, [&](const ImportProgress& progress) { line.Update(progress); }, report);
   line.Clear();
@@ -222,7 +215,7 @@ int Import(const Context& context, const ImportCommandOptions& command_options) 
   if (Status status = CheckImportOptions(options); !status.ok()) {
     throw UsageError(status.message());
   }
-  const uint64_t begun_ms = SteadyMs();
+  const uint64_t begun_ms = context.env.steady_ms();
   ImportReport report;
   std::vector<std::optional<client::ImportTotals>> totals;
   std::optional<client::Error> error;
@@ -248,7 +241,7 @@ int Import(const Context& context, const ImportCommandOptions& command_options) 
     }
   }
 
-  const double seconds = static_cast<double>(SteadyMs() - begun_ms) / 1000;
+  const double seconds = static_cast<double>(context.env.steady_ms() - begun_ms) / 1000;
   uint64_t rows = 0;
   for (const TableReport& table : report.tables) rows += table.rows_read;
   auto totals_of = [&](size_t index) -> std::optional<client::ImportTotals> {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <iosfwd>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <stdexcept>
@@ -15,6 +16,8 @@
 #include "client/client.h"
 
 namespace tokend::tokenctl {
+
+class Screen;
 
 // Documented in docs/tokenctl.md; a number never changes its meaning.
 enum ExitCode : int {
@@ -37,8 +40,12 @@ struct Environment {
   bool err_is_terminal = false;
   size_t columns = 0;  // of the terminal that `out` is; 0 = no limit
   std::function<uint64_t()> now_ms;
+  std::function<uint64_t()> steady_ms;  // never goes back
+  std::function<void(uint64_t ms)> sleep_ms;
   // Asks on the terminal without echo; nullopt where there is no terminal.
   std::function<std::optional<std::string>(std::string_view question)> ask_secret;
+  // The terminal that `out` is, as a screen; nullptr where it is none, or cannot be one.
+  std::function<std::unique_ptr<Screen>()> open_screen;
 };
 
 // The command line asks for what cannot be.

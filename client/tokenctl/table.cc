@@ -25,16 +25,6 @@ size_t CharacterSize(std::string_view text) {
   return 0;
 }
 
-std::string Cut(const std::string& text, size_t width) {
-  if (DisplayWidth(text) <= width) return text;
-  size_t end = 0;
-  for (size_t shown = 0; shown + 1 < width; ++shown) {
-    ++end;
-    while (end < text.size() && IsContinuation(text[end])) ++end;
-  }
-  return text.substr(0, end) + "…";
-}
-
 }  // namespace
 
 size_t DisplayWidth(std::string_view text) {
@@ -61,6 +51,16 @@ std::string Printable(std::string_view text) {
     text.remove_prefix(std::max<size_t>(size, 1));
   }
   return shown;
+}
+
+std::string CutToWidth(const std::string& text, size_t width) {
+  if (DisplayWidth(text) <= width) return text;
+  size_t end = 0;
+  for (size_t shown = 0; shown + 1 < width; ++shown) {
+    ++end;
+    while (end < text.size() && IsContinuation(text[end])) ++end;
+  }
+  return text.substr(0, end) + "…";
 }
 
 std::string WithCommas(uint64_t number) {
@@ -96,7 +96,7 @@ std::string Table::ToString(size_t width) const {
   auto add_line = [&](auto cell_of) {
     std::string line;
     for (size_t i = 0; i < columns_.size(); ++i) {
-      std::string cell = Cut(cell_of(i), widths[i]);
+      std::string cell = CutToWidth(cell_of(i), widths[i]);
       std::string padding(widths[i] - DisplayWidth(cell), ' ');
       bool left = columns_[i].align == Align::kLeft;
       if (i > 0) line += kGap;

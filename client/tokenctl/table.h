@@ -40,5 +40,7 @@ class Table {
 
 // Characters of UTF-8 text, each taken to be one column wide.
 size_t DisplayWidth(std::string_view text);
+// The text, or where it is wider its beginning and "…". `width` is at least 1.
+std::string CutToWidth(const std::string& text, size_t width);
 
 }  // namespace tokend::tokenctl

@@ -9,6 +9,9 @@
 #include <chrono>
 #include <csignal>
 #include <iostream>
+#include <thread>
+
+#include "client/tokenctl/screen.h"
 
 namespace tokend::tokenctl {
 
@@ -109,7 +112,16 @@ Environment ProcessEnvironment() {
                                      std::chrono::system_clock::now().time_since_epoch())
                                      .count());
   };
+  environment.steady_ms = [] {
+    return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(
+                                     std::chrono::steady_clock::now().time_since_epoch())
+                                     .count());
+  };
+  environment.sleep_ms = [](uint64_t ms) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(ms));
+  };
   environment.ask_secret = AskSecret;
+  environment.open_screen = OpenScreen;
   return environment;
 }
 

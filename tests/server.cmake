@@ -39,13 +39,6 @@ function(tokend_program_test name)
   set_tests_properties(${name} PROPERTIES TIMEOUT 300 LABELS "server;integration"
     ENVIRONMENT "${TOKEND_TEST_ENVIRONMENT}")
 endfunction()
-# tokend_program_test(NAME argument...): tests/clients/NAME.py.
-function(tokend_program_test name)
-  add_test(NAME ${name} COMMAND ${TOKEND_SYSTEM_PYTHON} -B
-    ${CMAKE_CURRENT_SOURCE_DIR}/clients/${name}.py $<TARGET_FILE:tokend> ${ARGN})
-  set_tests_properties(${name} PROPERTIES TIMEOUT 300 LABELS "server;integration"
-    ENVIRONMENT "${TOKEND_TEST_ENVIRONMENT}")
-endfunction()
 foreach(name program_test msgpack_client_test metrics_test deploy_test)
   tokend_program_test(${name})
 endforeach()

@@ -43,6 +43,11 @@ class TimeCounter {
   }
   // Of bucket i: at most kBoundsUs[i], and more than the bound before it.
   uint64_t count(size_t bucket) const { return counts_[bucket].value(); }
+  uint64_t total() const {
+    uint64_t total = 0;
+    for (const Counter& count : counts_) total += count.value();
+    return total;
+  }
   uint64_t sum_us() const { return sum_us_.value(); }
   uint64_t max_us() const { return max_us_.load(std::memory_order_relaxed); }
 

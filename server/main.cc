@@ -5,8 +5,10 @@
 
 #include <cstdio>
 #include <cstring>
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +18,8 @@
 #include "server/logging.h"
 #include "server/offline.h"
 #include "server/server.h"
+#include "server/service_notify.h"
+#include "storage/clock.h"
 #include "storage/crash_point.h"
 
 extern char** environ;
@@ -60,6 +64,44 @@ std::string ArmCrashPointOf(std::map<std::string, std::string>* environment) {
 // the memtables that were flushed: as much as three of them.
 void ReturnLargeBlocks() { mallopt(M_MMAP_THRESHOLD, 256 << 10); }
 
+// Gives the signal that came, or 0 if none did within the interval; without one it waits for ever.
+int WaitForSignal(const sigset_t& signals, std::optional<uint64_t> interval_ms) {
+  timespec interval{};
+  if (interval_ms.has_value()) {
+    interval.tv_sec = static_cast<time_t>(*interval_ms / 1000);
+    interval.tv_nsec = static_cast<long>(*interval_ms % 1000 * 1'000'000);
+  }
+  const int signal_number =
+      sigtimedwait(&signals, nullptr, interval_ms.has_value() ? &interval : nullptr);
+  return signal_number > 0 ? signal_number : 0;
+}
+
+void Tell(tokend::ServiceNotify& service, tokend::Server& server) {
+  // stats() asks RocksDB for its numbers: not once a second for good.
+  const bool ready = server.store().state() == tokend::StoreState::kReady;
+  service.Status(ready ? "ready" : tokend::ServiceStatus(server.store().stats()));
+  service.Look(tokend::SystemClock().SteadyMs(), server.loop_counters());
+}
+
+// Returns with the signal that ends it.
+int Serve(const sigset_t& signals, tokend::ServiceNotify& service, tokend::Server& server,
+          const std::function<void()>& reload) {
+  service.Ready();
+  while (true) {
+    std::optional<uint64_t> interval_ms;
+    if (service.is_on()) {
+      Tell(service, server);
+      interval_ms = service.look_interval_ms();
+    }
+    const int signal_number = WaitForSignal(signals, interval_ms);
+    if (signal_number == 0) continue;
+    if (signal_number != SIGHUP) return signal_number;
+    service.Reloading();
+    reload();
+    service.Ready();
+  }
+}
+
 // What is wrong is said, and everything stays as it was.
 void Reload(const std::vector<std::string>& arguments,
             const std::map<std::string, std::string>& environment, tokend::Logger& log,
@@ -102,6 +144,9 @@ int main(int argc, char** argv) {
   tokend::RaiseOpenFileLimit(config, log);
   tokend::ForbidCoreDumps(config, log);
 
+  tokend::ServiceNotify service(environment, log);
+  service.Status("opening the store");
+
   std::unique_ptr<tokend::Server> server;
   const tokend::Status status = tokend::Server::Start(config, {}, log, &server);
   if (!status.ok()) {
@@ -110,10 +155,9 @@ int main(int argc, char** argv) {
     return 1;
   }
 
-  int signal_number = 0;
-  while (sigwait(&signals, &signal_number) == 0 && signal_number == SIGHUP) {
-    Reload(arguments, environment, log, *server);
-  }
+  const int signal_number =
+      Serve(signals, service, *server, [&] { Reload(arguments, environment, log, *server); });
+  service.Stopping();
   log.Info("stopping", {{"signal", strsignal(signal_number)}});
   server->Stop();
   return 0;

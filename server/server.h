@@ -57,6 +57,8 @@ class Server {
   void Reload(const Config& config);
 
   Store& store() { return *store_; }
+  // Of each loop; for as long as it is there.
+  const std::vector<const LoopCounters*>& loop_counters() const { return context_->loops; }
   // Where it listens, with the ports that were given for port 0.
   const std::vector<Endpoint>& rpc_endpoints() const { return rpc_endpoints_; }
   const std::vector<Endpoint>& http_endpoints() const { return http_endpoints_; }

@@ -22,7 +22,7 @@ std::shared_ptr<const Census::Result> Census::Get() {
   const uint64_t steady_ms = clock_.SteadyMs();
   {
     const MutexLock lock(&mutex_);
-    const bool is_good = last_ != nullptr && steady_ms - last_->at_steady_ms < kAgeMaxMs;
+    const bool is_good = last_ != nullptr && steady_ms < last_->at_steady_ms + kAgeMaxMs;
     if (is_good || counting_) return last_ != nullptr ? last_ : std::make_shared<const Result>();
     counting_ = true;
   }

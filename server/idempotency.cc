@@ -52,21 +52,24 @@ std::optional<Idempotency::First> Idempotency::Begin(const Name& name, std::stri
   const MutexLock lock(&mutex_);
   while (!order_.empty()) {
     const auto oldest = entries_.find(order_.front());
-    const bool is_there = oldest != entries_.end();
-    const bool is_over = is_there && steady_ms - oldest->second.at_steady_ms >= kLifetimeMs;
-    if (is_there && !is_over && entries_.size() < kRequestsMax) break;
-    if (is_there) entries_.erase(oldest);
+    const bool is_over = steady_ms >= oldest->second.at_steady_ms + kLifetimeMs;
+    if (!is_over && entries_.size() < kRequestsMax) break;
+    entries_.erase(oldest);
     order_.pop_front();
   }
-  const auto [entry, is_new] = entries_.try_emplace(name, Entry{digest, expires_at_ms, steady_ms});
-  if (is_new) order_.push_back(name);
+  const auto [entry, is_new] =
+      entries_.try_emplace(name, Entry{digest, expires_at_ms, steady_ms, order_.end()});
+  if (is_new) entry->second.place = order_.insert(order_.end(), name);
   if (entry->second.request_digest != digest) return std::nullopt;
   return First{entry->second.expires_at_ms, !is_new};
 }
 
 void Idempotency::Forget(const Name& name) {
   const MutexLock lock(&mutex_);
-  entries_.erase(name);
+  const auto found = entries_.find(name);
+  if (found == entries_.end()) return;
+  order_.erase(found->second.place);
+  entries_.erase(found);
 }
 
 std::string Idempotency::TokenOf(const Name& name, std::string_view prefix) const {

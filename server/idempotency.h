@@ -8,7 +8,7 @@
 
 #include <array>
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -59,13 +59,14 @@ class Idempotency {
     std::array<uint8_t, 32> request_digest;
     std::optional<uint64_t> expires_at_ms;
     uint64_t at_steady_ms;
+    std::list<Name>::iterator place;  // in order_
   };
 
   const Clock& clock_;
   std::string secret_;
   Mutex mutex_;
   std::unordered_map<Name, Entry, NameHash> entries_ TOKEND_GUARDED_BY(mutex_);
-  std::deque<Name> order_ TOKEND_GUARDED_BY(mutex_);  // oldest first; may name some that are gone
+  std::list<Name> order_ TOKEND_GUARDED_BY(mutex_);  // of the entries, oldest first
 };
 
 }  // namespace tokend

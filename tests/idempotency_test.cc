@@ -38,7 +38,9 @@ TEST_F(IdempotencyTest, ARequestIsKnownAgain) {
   EXPECT_EQ(again->expires_at_ms, 5u);
   EXPECT_FALSE(requests_.Begin(Name("k"), "another", 5));
   requests_.Forget(Name("k"));
+  requests_.Forget(Name("k"));
   EXPECT_FALSE(IsRepeated("k", "another"));
+  EXPECT_TRUE(IsRepeated("k", "another"));
 }
 
 TEST_F(IdempotencyTest, ItIsForgottenAfterADay) {

@@ -161,7 +161,8 @@ std::vector<MapRow> Maps() {
       {"insert_many", "insert", insert, "token", kToken, [](auto& m) { return Arr({Arr({m})}); }},
       {"issue", "issue", "expires_at, ttl_ms, owner, name, scopes, namespace, attributes, prefix",
        "owner", Str("o"), at_first},
-      {"update", "update", "id, namespace, name, scopes, attributes", "id", kId, at_first},
+      {"update", "update", "id, namespace, name, scopes, attributes, expires_at, never_expires",
+       "id", kId, at_first},
       {"rotate", "rotate", "overlap_ms, prefix, expires_at, ttl_ms", "overlap_ms", Int(1),
        [](auto& m) {
          return Arr({kToken, m});

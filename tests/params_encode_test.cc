@@ -224,6 +224,14 @@ TEST(ParamsEncodeTest, UpdateComesBack) {
   EXPECT_EQ(out.scopes, std::vector<std::string_view>());
   EXPECT_EQ(out.attributes, Map({}));
   EXPECT_EQ(out.namespace_name, "default");
+  EXPECT_EQ(out.expires_at_ms, std::nullopt);
+  EXPECT_FALSE(out.never_expires);
+
+  ASSERT_TRUE(DecodeUpdate(Encoded(UpdateParams{.id = kId, .expires_at_ms = 5}), &out).ok());
+  EXPECT_EQ(out.expires_at_ms, 5u);
+  ASSERT_TRUE(DecodeUpdate(Encoded(UpdateParams{.id = kId, .never_expires = true}), &out).ok());
+  EXPECT_EQ(out.expires_at_ms, std::nullopt);
+  EXPECT_TRUE(out.never_expires);
 }
 
 TEST(ParamsEncodeTest, RotateComesBack) {

@@ -100,8 +100,11 @@ std::string DeriveIssuedToken(std::string_view prefix, std::string_view secret,
     ++block.back();
     std::array<uint8_t, EVP_MAX_MD_SIZE> digest;
     unsigned int size = 0;
-    HMAC(EVP_sha512(), secret.data(), static_cast<int>(secret.size()),
-         reinterpret_cast<const uint8_t*>(block.data()), block.size(), digest.data(), &size);
+    if (HMAC(EVP_sha512(), secret.data(), static_cast<int>(secret.size()),
+             reinterpret_cast<const uint8_t*>(block.data()), block.size(), digest.data(),
+             &size) == nullptr) {
+      throw std::runtime_error("HMAC-SHA-512 cannot be computed");
+    }
     std::copy_n(digest.begin(), out.size(), out.begin());
     OPENSSL_cleanse(digest.data(), digest.size());
   });

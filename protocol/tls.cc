@@ -47,8 +47,10 @@ Status UseCertificate(SSL_CTX* context, const std::string& certificate_file,
   if (SSL_CTX_use_certificate_chain_file(context, certificate_file.c_str()) != 1) {
     return Wrong(certificate_option, certificate_file);
   }
-  // Says too where the two do not belong together.
-  if (SSL_CTX_use_PrivateKey_file(context, key_file.c_str(), SSL_FILETYPE_PEM) != 1) {
+  // Of keys of another kind than the certificate's only the second says that they do not belong
+  // together.
+  if (SSL_CTX_use_PrivateKey_file(context, key_file.c_str(), SSL_FILETYPE_PEM) != 1 ||
+      SSL_CTX_check_private_key(context) != 1) {
     return Wrong(key_option, key_file);
   }
   return Status::Ok();
@@ -107,7 +109,7 @@ struct TlsBio {
   static int Read(BIO* bio, char* to, int size) {
     std::string_view& input = Of(bio).input_;
     BIO_clear_retry_flags(bio);
-    if (input.empty()) {
+    if (input.empty() || Of(bio).messages_ > TlsSession::kMessagesMax) {
       BIO_set_retry_read(bio);
       return -1;
     }
@@ -121,6 +123,10 @@ struct TlsBio {
     return size;
   }
   static long Control(BIO*, int command, long, void*) { return command == BIO_CTRL_FLUSH ? 1 : 0; }
+  static void OnMessage(int is_sent, int, int type, const void*, size_t, SSL*, void* session) {
+    auto& self = *static_cast<TlsSession*>(session);
+    if (is_sent == 0 && type == SSL3_RT_HANDSHAKE && self.established_) ++self.messages_;
+  }
   static BIO_METHOD* Make() {
     BIO_METHOD* const method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "tokend");
     if (method == nullptr) throw std::bad_alloc();
@@ -200,6 +206,8 @@ TlsSession::TlsSession(std::shared_ptr<const TlsContext> context, const std::str
   BIO_set_data(bio, this);
   BIO_set_init(bio, 1);
   SSL_set_bio(ssl_, bio, bio);
+  SSL_set_msg_callback(ssl_, &TlsBio::OnMessage);
+  SSL_set_msg_callback_arg(ssl_, this);
   if (context_->is_server_) {
     SSL_set_accept_state(ssl_);
     return;
@@ -222,8 +230,30 @@ TlsSession::Result TlsSession::Open(char* to, size_t size, size_t* opened) {
   *opened = 0;
   ERR_clear_error();  // another session's, which would be taken for this one's
   const int read = SSL_read_ex(ssl_, to, size, opened);
-  if (!established_ && SSL_is_init_finished(ssl_) == 1) established_ = true;
-  return read == 1 ? Result::kData : Failed(read);
+  if (!established_ && SSL_is_init_finished(ssl_) == 1) {
+    established_ = true;
+    if (resumed() && HasPeerExpired()) {
+      error_ = "the peer's certificate: has expired since the session began";
+      return Result::kFailed;
+    }
+  }
+  if (read == 1) {
+    messages_ = 0;
+    return Result::kData;
+  }
+  if (messages_ > kMessagesMax) {
+    error_ = "too many messages about the connection itself";
+    return Result::kFailed;
+  }
+  return Failed(read);
+}
+
+// A ticket has the certificate as it was when it was looked at.
+bool TlsSession::HasPeerExpired() const {
+  const std::unique_ptr<X509, decltype(&X509_free)> certificate(SSL_get1_peer_certificate(ssl_),
+                                                                &X509_free);
+  return certificate != nullptr &&
+         X509_cmp_current_time(X509_get0_notAfter(certificate.get())) <= 0;
 }
 
 TlsSession::Result TlsSession::Failed(int returned) {

@@ -97,13 +97,18 @@ class TlsSession {
 
  private:
   friend struct TlsBio;
+  // A peer may change its keys and hand out tickets, but not do that alone.
+  static constexpr size_t kMessagesMax = 16;
+
   Result Failed(int returned);
+  bool HasPeerExpired() const;
 
   const std::shared_ptr<const TlsContext> context_;
   ssl_st* ssl_ = nullptr;
   std::string_view input_;
   std::string output_;
   bool established_ = false;
+  size_t messages_ = 0;  // about the connection itself, since data came last
   std::string error_;
 };
 

@@ -6,7 +6,7 @@
 namespace tokend {
 namespace {
 
-// No namespace has a name with a blank.
+// A namespace of that name, if anybody has one, is shown as one of them.
 constexpr const char* kOthers = "all others";
 
 void Add(const TokenCounts& counts, TokenCounts* sum) {
@@ -19,16 +19,20 @@ void Add(const TokenCounts& counts, TokenCounts* sum) {
 }  // namespace
 
 std::shared_ptr<const Census::Result> Census::Get() {
-  const uint64_t steady_ms = clock_.SteadyMs();
-  {
-    const MutexLock lock(&mutex_);
-    const bool is_good = last_ != nullptr && steady_ms < last_->at_steady_ms + kAgeMaxMs;
-    if (is_good || counting_) return last_ != nullptr ? last_ : std::make_shared<const Result>();
-    counting_ = true;
+  const auto is_good = [&](const Result* result) {
+    return result != nullptr && clock_.SteadyMs() < result->at_steady_ms + kAgeMaxMs;
+  };
+  std::shared_ptr<const Result> last = Last();
+  if (is_good(last.get())) return last;
+  std::unique_lock counting(counting_, std::try_to_lock);
+  if (!counting.owns_lock()) {
+    if (last != nullptr) return last;
+    counting.lock();
   }
+  // Another may have counted since.
+  if (last = Last(); is_good(last.get())) return last;
   auto result = std::make_shared<const Result>(Count());
   const MutexLock lock(&mutex_);
-  counting_ = false;
   last_ = result;
   return result;
 }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -29,7 +30,7 @@ class Census {
   Census(Store& store, const Clock& clock) : store_(store), clock_(clock) {}
 
   // Counts where the last result is too old: some 15 ns a token. Whoever asks meanwhile gets the
-  // last one. Any thread that may take its time. Never null.
+  // last one, or waits for the first. Any thread that may take its time. Never null.
   std::shared_ptr<const Result> Get();
 
  private:
@@ -37,8 +38,13 @@ class Census {
 
   Store& store_;
   const Clock& clock_;
+  std::shared_ptr<const Result> Last() {
+    const MutexLock lock(&mutex_);
+    return last_;
+  }
+
+  std::mutex counting_;  // held by the one that counts
   Mutex mutex_;
-  bool counting_ TOKEND_GUARDED_BY(mutex_) = false;
   std::shared_ptr<const Result> last_ TOKEND_GUARDED_BY(mutex_);
 };
 

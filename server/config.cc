@@ -208,6 +208,10 @@ Status CheckTls(const Config& config) {
       return Wrong("tls_key_file", "missing; listen_tls and http_tls need one");
     }
   }
+  if (config.tls_client_certificates == "required" && config.tls_client_ca_file.empty()) {
+    return Wrong("tls_client_ca_file",
+                 "missing; tls_client_certificates is required, and nothing says whose are good");
+  }
   for (const CallerConfig& caller : config.callers) {
     if (caller.certificates.empty() || !config.tls_client_ca_file.empty()) continue;
     return Wrong("tls_client_ca_file",

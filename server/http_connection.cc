@@ -167,8 +167,10 @@ void HttpConnection::Write(const HttpResponse& response) {
   if (!response.content_type.empty()) {
     out.append("\r\nContent-Type: ").append(response.content_type);
   }
-  out.append("\r\nCache-Control: no-store\r\nContent-Length: ");
-  out.append(length.data(), length.size()).append("\r\n");
+  out.append("\r\nCache-Control: no-store\r\n");
+  if (response.status != 204) {
+    out.append("Content-Length: ").append(length.data(), length.size()).append("\r\n");
+  }
   if (!exchange_.keep_alive_) {
     out.append("Connection: close\r\n");
   } else if (!exchange_.is_http_1_1_) {

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -53,6 +54,8 @@ class HttpExchange {
   struct Note {
     TokenKey key;
     std::string text;  // wiped when it goes
+    uint64_t number = 0;
+    std::optional<uint64_t> expires_at_ms;
     ~Note() { WipeAll(&text); }
   };
 

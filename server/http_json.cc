@@ -14,13 +14,22 @@ std::string_view MediaType(const HttpRequest& request) {
   return media;
 }
 
+template <typename Json>
+void Respond(HttpExchange& exchange, unsigned status, const Json& body, std::string_view fields) {
+  const std::string text = body.dump(-1, ' ', false, Json::error_handler_t::replace);
+  exchange.Respond({.status = status, .content_type = kJsonType, .body = text, .fields = fields});
+}
+
 }  // namespace
 
 void RespondJson(HttpExchange& exchange, unsigned status, const nlohmann::ordered_json& body,
                  std::string_view fields) {
-  const std::string text =
-      body.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
-  exchange.Respond({.status = status, .content_type = kJsonType, .body = text, .fields = fields});
+  Respond(exchange, status, body, fields);
+}
+
+void RespondJson(HttpExchange& exchange, unsigned status, const nlohmann::json& body,
+                 std::string_view fields) {
+  Respond(exchange, status, body, fields);
 }
 
 void RespondProblem(HttpExchange& exchange, unsigned status, std::string_view code,

@@ -14,6 +14,8 @@ inline constexpr std::string_view kProblemType = "application/problem+json";
 // Bytes that are no UTF-8 become U+FFFD.
 void RespondJson(HttpExchange& exchange, unsigned status, const nlohmann::ordered_json& body,
                  std::string_view fields = {});
+void RespondJson(HttpExchange& exchange, unsigned status, const nlohmann::json& body,
+                 std::string_view fields = {});
 
 // A problem of RFC 9457: `code` is one of docs/protocol.md, or empty.
 void RespondProblem(HttpExchange& exchange, unsigned status, std::string_view code,

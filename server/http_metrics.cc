@@ -154,7 +154,7 @@ void WriteHistogram(std::string_view stat, std::string_view us_total, std::strin
   // Cumulative already; JSON has its keys in the order of text.
   std::map<double, double> buckets;
   for (const auto& [bound_us, count] : page->stats().at(stat).items()) {
-    if (bound_us != "inf") buckets[std::stod(bound_us) * 1e-6] = count.get<double>();
+    if (bound_us != "inf") buckets[std::stod(bound_us) / 1e6] = count.get<double>();
   }
   const std::string bucket = fmt::format("{}_bucket", metric);
   for (const auto& [bound, count] : buckets) {

@@ -26,13 +26,16 @@ namespace tokend {
 namespace {
 
 using Json = nlohmann::json;
-using OrderedJson = nlohmann::ordered_json;
 // By name; each once.
 using Query = std::map<std::string, std::string, std::less<>>;
 
 // As deep as a request's JSON may be: what becomes of it is read no deeper.
 constexpr int kDepthMax = 16;
 constexpr size_t kIdempotencyKeyBytesMax = 255;
+// An id, a token, an expiry and their names.
+constexpr size_t kCreatedBytesMax = 256;
+// Records of a page have attributes, and what becomes of them is worked out on the loop.
+constexpr uint64_t kPageMax = 100;
 
 std::string Encoded(const Json& params) {
   std::string encoded;
@@ -81,8 +84,8 @@ void RespondNotThere(HttpExchange& exchange, std::string_view what) {
 }
 
 // What has come as MessagePack; false, and it is answered, where JSON has no words for it.
-bool ReadResult(HttpExchange& exchange, const MethodAnswer& answer, OrderedJson* result) {
-  *result = OrderedJson::from_msgpack(answer.result, /*strict=*/true, /*allow_exceptions=*/false);
+bool ReadResult(HttpExchange& exchange, const MethodAnswer& answer, Json* result) {
+  *result = Json::from_msgpack(answer.result, /*strict=*/true, /*allow_exceptions=*/false);
   if (!result->is_discarded()) return true;
   RespondProblem(exchange, 500, ErrorCodeName(ErrorCode::kInternal),
                  "attributes that JSON cannot show; ask over MessagePack-RPC");
@@ -178,14 +181,16 @@ bool ReadOneToken(HttpExchange& exchange, OneToken* token) {
 // --- answers ---
 
 void RespondPage(HttpExchange& exchange, const MethodAnswer& answer) {
-  OrderedJson page;
+  Json page;
   if (!answer.error.ok()) return RespondError(exchange, answer);
   if (!ReadResult(exchange, answer, &page)) return;
-  RespondJson(exchange, 200, {{"items", page.at("items")}, {"next_cursor", page.at("cursor")}});
+  page["next_cursor"] = std::move(page["cursor"]);
+  page.erase("cursor");
+  RespondJson(exchange, 200, page);
 }
 
 void RespondRecord(HttpExchange& exchange, const MethodAnswer& answer) {
-  OrderedJson record;
+  Json record;
   if (!answer.error.ok()) return RespondError(exchange, answer);
   if (!ReadResult(exchange, answer, &record)) return;
   if (record.is_null()) return RespondNotThere(exchange, "this owner has no token of that id");
@@ -203,92 +208,110 @@ void RespondDone(HttpExchange& exchange, const MethodAnswer& answer) {
 }
 
 void RespondCount(HttpExchange& exchange, const MethodAnswer& answer) {
-  OrderedJson count;
+  Json count;
   if (!answer.error.ok()) return RespondError(exchange, answer);
-  if (ReadResult(exchange, answer, &count)) RespondJson(exchange, 200, {{"revoked", count}});
+  if (ReadResult(exchange, answer, &count)) RespondJson(exchange, 200, Json{{"revoked", count}});
 }
 
-void RespondCreated(HttpExchange& exchange, OrderedJson created, bool is_repeated) {
-  const std::string fields =
-      fmt::format("Location: /v1/tokens/{}\r\n{}", created.at("id").get<std::string>(),
-                  is_repeated ? "Idempotent-Replayed: true\r\n" : "");
-  std::string text = created.dump();
-  exchange.Respond({.status = 201, .content_type = kJsonType, .body = text, .fields = fields});
-  WipeAll(&text);
-  std::string& token = created.at("token").get_ref<std::string&>();
-  WipeAll(&token);
+// A token that was made. It is in no other bytes than these and the connection's, which are wiped.
+void RespondCreated(HttpExchange& exchange, std::string_view id_hex, std::string_view token,
+                    std::optional<uint64_t> expires_at_ms, bool is_repeated) {
+  std::string body;
+  body.reserve(kCreatedBytesMax);
+  // None of them has anything to escape.
+  fmt::format_to(std::back_inserter(body), R"({{"id":"{}","token":"{}","expires_at":{}}})", id_hex,
+                 token, expires_at_ms ? std::to_string(*expires_at_ms) : "null");
+  const std::string fields = fmt::format("Location: /v1/tokens/{}\r\n{}", id_hex,
+                                         is_repeated ? "Idempotent-Replayed: true\r\n" : "");
+  exchange.Respond({.status = 201, .content_type = kJsonType, .body = body, .fields = fields});
+  WipeAll(&body);
 }
 
+// Of issue: {id, token, expires_at}.
 void RespondIssued(HttpExchange& exchange, const MethodAnswer& answer) {
-  OrderedJson created;
   if (!answer.error.ok()) return RespondError(exchange, answer);
-  if (ReadResult(exchange, answer, &created)) {
-    RespondCreated(exchange, std::move(created), /*is_repeated=*/false);
+  msgpack_io::Reader reader(answer.result);
+  uint32_t entries = 0;
+  std::string_view name, id_hex, token;
+  uint64_t expires_at_ms = 0;
+  bool expires = false;
+  for (reader.ReadMapHeader(&entries); entries > 0 && reader.ReadStr(&name); --entries) {
+    if (name == "id") {
+      reader.ReadStr(&id_hex);
+    } else if (name == "token") {
+      reader.ReadStr(&token);
+    } else {
+      expires = !reader.ReadNil() && reader.ReadUint(&expires_at_ms);
+    }
   }
+  RespondCreated(exchange, id_hex, token, expires ? std::optional(expires_at_ms) : std::nullopt,
+                 /*is_repeated=*/false);
 }
 
-// Of a request with a key: `note` has what is to be answered, and the request's name.
+// Of a request with a key: `note` has its token and which request it is.
 void RespondDerived(HttpExchange& exchange, const MethodAnswer& answer) {
   HttpExchange::Note& note = exchange.note();
-  // It was made when this was asked for the first time.
+  // It was made when this was asked before, and nobody was told.
   const bool is_repeated = answer.error.code() == ErrorCode::kExists;
   if (answer.error.ok() || is_repeated) {
-    OrderedJson created = OrderedJson::parse(note.text);
-    created["id"] = is_repeated ? std::string(answer.id_hex)
-                                : OrderedJson::from_msgpack(answer.result).get<std::string>();
-    RespondCreated(exchange, std::move(created), is_repeated);
+    std::string_view id_hex = answer.id_hex;
+    if (!is_repeated) msgpack_io::Reader(answer.result).ReadStr(&id_hex);
+    exchange.server().idempotency.Settle({note.key.bytes}, note.number, id_hex);
+    RespondCreated(exchange, id_hex, note.text, note.expires_at_ms, is_repeated);
   } else {
-    // One that says no to the request, and not to the moment, is not to be repeated.
-    const ErrorCode code = answer.error.code();
-    if (code == ErrorCode::kBadParams || code == ErrorCode::kUnknownNamespace ||
-        code == ErrorCode::kForbidden || code == ErrorCode::kTooLarge) {
-      exchange.server().idempotency.Forget({note.key.bytes});
-    }
     RespondError(exchange, answer);
   }
   WipeAll(&note.text);
 }
 
 // Makes the token of this name, or shows it again. `params` are those of issue.
-void CreateDerived(HttpExchange& exchange, std::string_view key, Json params) {
+void CreateDerived(HttpExchange& exchange, std::string_view key, const Json& params) {
   const bool is_visible = std::ranges::all_of(key, [](char c) { return c >= 0x20 && c < 0x7f; });
   if (key.empty() || key.size() > kIdempotencyKeyBytesMax || !is_visible) {
     RespondWrong(exchange, fmt::format("Idempotency-Key: must be 1 to {} visible characters",
                                        kIdempotencyKeyBytesMax));
     return;
   }
-  InsertParams decoded;
+  InsertParams insert;
   const std::string encoded = Encoded(Json::array({params}));
-  if (const Status status = DecodeIssue(encoded, &decoded); !status.ok()) {
+  if (const Status status = DecodeIssue(encoded, &insert); !status.ok()) {
     RespondError(exchange, {status, {}, {}});
     return;
   }
   ServerContext& server = exchange.server();
   const auto name =
-      Idempotency::NameOf(exchange.connection().caller().name(), decoded.namespace_name, key);
-  std::optional<uint64_t> expires_at_ms = decoded.expires_at_ms;
-  if (decoded.ttl_ms) expires_at_ms = server.clock.NowMs() + *decoded.ttl_ms;
-  const auto first = server.idempotency.Begin(name, encoded, expires_at_ms);
-  if (!first) {
+      Idempotency::NameOf(exchange.connection().caller().name(), insert.namespace_name, key);
+  std::optional<uint64_t> expires_at_ms = insert.expires_at_ms;
+  if (insert.ttl_ms) {
+    const uint64_t now_ms = server.clock.NowMs();
+    expires_at_ms = now_ms + std::min(*insert.ttl_ms, kTimeMsMax - now_ms);
+  }
+  const auto request = server.idempotency.Begin(name, encoded, expires_at_ms);
+  if (!request) {
     RespondProblem(exchange, 422, "", "Idempotency-Key: was sent with another request before");
     return;
   }
-  std::string token = server.idempotency.TokenOf(name, decoded.prefix);
-  params.erase("ttl_ms");
-  params.erase("prefix");
-  params["expires_at"] = first->expires_at_ms ? Json(*first->expires_at_ms) : Json();
-  params["token"] = token;
-  std::string insert = Encoded(Json::array({params}));
   HttpExchange::Note& note = exchange.note();
   note.key = TokenKey{name.digest};
-  note.text = OrderedJson{{"id", nullptr},  // which the method will say
-                          {"token", token},
-                          {"expires_at", params["expires_at"]}}
-                  .dump();
-  exchange.Call("insert", insert, &RespondDerived);
-  WipeAll(&insert);
-  WipeAll(&token);
-  WipeAll(&params["token"].get_ref<std::string&>());
+  note.number = request->number;
+  note.expires_at_ms = request->expires_at_ms;
+  note.text = server.idempotency.TokenOf(name, request->number, insert.prefix);
+  if (!request->id_hex.empty()) {
+    // As it was answered then, whatever has become of the token.
+    RespondCreated(exchange, request->id_hex, note.text, request->expires_at_ms,
+                   /*is_repeated=*/true);
+    WipeAll(&note.text);
+    return;
+  }
+  insert.token = {.is_key = false, .token = note.text, .key = {}};
+  insert.ttl_ms.reset();
+  insert.expires_at_ms = request->expires_at_ms;
+  std::string encoded_insert;
+  encoded_insert.reserve(encoded.size() + kCreatedBytesMax);
+  msgpack_io::Writer writer(&encoded_insert);
+  Encode(insert, &writer);
+  exchange.Call("insert", encoded_insert, &RespondDerived);
+  WipeAll(&encoded_insert);
 }
 
 }  // namespace
@@ -309,6 +332,10 @@ void HandleListTokens(HttpExchange& exchange) {
   for (const char* const name : {"limit", "expires_after", "expires_before"}) {
     if (!AddNumber(exchange, query, name, &params)) return;
   }
+  if (!params.contains("limit")) params["limit"] = kPageMax;
+  if (params["limit"] > kPageMax) {
+    return RespondWrong(exchange, fmt::format("limit: must be at most {}", kPageMax));
+  }
   exchange.Call("list", Encoded(Json::array({params})), &RespondPage);
 }
 
@@ -327,7 +354,7 @@ void HandleCreateToken(HttpExchange& exchange) {
     body["namespace"] = NamespaceOf(exchange, {});
   }
   if (const HttpField* key = exchange.request().Find("Idempotency-Key")) {
-    CreateDerived(exchange, key->value, std::move(body));
+    CreateDerived(exchange, key->value, body);
   } else {
     exchange.Call("issue", Encoded(Json::array({body})), &RespondIssued);
   }

@@ -45,11 +45,11 @@ Idempotency::Name Idempotency::NameOf(std::string_view caller, std::string_view 
   return {Sha256(text)};
 }
 
-std::optional<Idempotency::First> Idempotency::Begin(const Name& name, std::string_view request,
-                                                     std::optional<uint64_t> expires_at_ms) {
+std::optional<Idempotency::Request> Idempotency::Begin(const Name& name, std::string_view request,
+                                                       std::optional<uint64_t> expires_at_ms) {
   const auto digest = Sha256(request);
-  const uint64_t steady_ms = clock_.SteadyMs();
   const MutexLock lock(&mutex_);
+  const uint64_t steady_ms = clock_.SteadyMs();
   while (!order_.empty()) {
     const auto oldest = entries_.find(order_.front());
     const bool is_over = steady_ms >= oldest->second.at_steady_ms + kLifetimeMs;
@@ -57,24 +57,30 @@ std::optional<Idempotency::First> Idempotency::Begin(const Name& name, std::stri
     entries_.erase(oldest);
     order_.pop_front();
   }
-  const auto [entry, is_new] =
-      entries_.try_emplace(name, Entry{digest, expires_at_ms, steady_ms, order_.end()});
-  if (is_new) entry->second.place = order_.insert(order_.end(), name);
-  if (entry->second.request_digest != digest) return std::nullopt;
-  return First{entry->second.expires_at_ms, !is_new};
+  const auto [found, is_new] = entries_.try_emplace(name);
+  Entry& entry = found->second;
+  if (is_new) entry.place = order_.insert(order_.end(), name);
+  if (!is_new && entry.request_digest != digest && !entry.request.id_hex.empty()) {
+    return std::nullopt;
+  }
+  if (is_new || entry.request_digest != digest) {
+    entry.request_digest = digest;
+    entry.request = {++last_number_, expires_at_ms, {}};
+    if (is_new) entry.at_steady_ms = steady_ms;
+  }
+  return entry.request;
 }
 
-void Idempotency::Forget(const Name& name) {
+void Idempotency::Settle(const Name& name, uint64_t number, std::string_view id_hex) {
   const MutexLock lock(&mutex_);
   const auto found = entries_.find(name);
-  if (found == entries_.end()) return;
-  order_.erase(found->second.place);
-  entries_.erase(found);
+  if (found == entries_.end() || found->second.request.number != number) return;
+  found->second.request.id_hex = id_hex;
 }
 
-std::string Idempotency::TokenOf(const Name& name, std::string_view prefix) const {
-  return DeriveIssuedToken(prefix, secret_,
-                           {reinterpret_cast<const char*>(name.digest.data()), name.digest.size()});
+std::string Idempotency::TokenOf(const Name& name, uint64_t number, std::string_view prefix) const {
+  std::string of(reinterpret_cast<const char*>(name.digest.data()), name.digest.size());
+  return DeriveIssuedToken(prefix, secret_, of + std::to_string(number));
 }
 
 }  // namespace tokend

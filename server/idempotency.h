@@ -1,9 +1,10 @@
 // Requests that may be sent again: a client that names its request by an Idempotency-Key makes one
 // token by it, however often it asks.
 //
-// The token is derived from the key under a secret that nobody else has, so that it can be given
-// again and is kept nowhere. The secret, and what is known of requests, lasts as long as the
-// process: a request that is sent again after a restart makes another token.
+// The token is derived under a secret that nobody else has, from the key and a number of the
+// request that has it, so that it can be given again and is kept nowhere. The secret, and what is
+// known of requests, lasts as long as the process: a request that is sent again after a restart, or
+// after it was forgotten, makes another token.
 #pragma once
 
 #include <array>
@@ -38,18 +39,20 @@ class Idempotency {
   static Name NameOf(std::string_view caller, std::string_view namespace_name,
                      std::string_view key);
 
-  // The expiry of the first request of that name, which this one is told too; nullopt where that
-  // one asked for something else. Any thread.
-  struct First {
+  // What is known of the request that has the name.
+  struct Request {
+    uint64_t number = 0;
     std::optional<uint64_t> expires_at_ms;
-    bool is_repeated = false;
+    std::string id_hex;  // of the token that it has made; empty = it may not have made one
   };
-  std::optional<First> Begin(const Name& name, std::string_view request,
-                             std::optional<uint64_t> expires_at_ms);
-  // It was refused, and the name is free again.
-  void Forget(const Name& name);
-  // The token of that name. Requires a valid prefix.
-  std::string TokenOf(const Name& name, std::string_view prefix) const;
+  // Of the request that has the name, which is this one if there was none, or one that has made
+  // nothing that anybody knows of. nullopt where that one asked for something else. Any thread.
+  std::optional<Request> Begin(const Name& name, std::string_view request,
+                               std::optional<uint64_t> expires_at_ms);
+  // Its token is there.
+  void Settle(const Name& name, uint64_t number, std::string_view id_hex);
+  // The token of that request. Requires a valid prefix.
+  std::string TokenOf(const Name& name, uint64_t number, std::string_view prefix) const;
 
  private:
   struct NameHash {
@@ -57,7 +60,7 @@ class Idempotency {
   };
   struct Entry {
     std::array<uint8_t, 32> request_digest;
-    std::optional<uint64_t> expires_at_ms;
+    Request request;
     uint64_t at_steady_ms;
     std::list<Name>::iterator place;  // in order_
   };
@@ -65,6 +68,7 @@ class Idempotency {
   const Clock& clock_;
   std::string secret_;
   Mutex mutex_;
+  uint64_t last_number_ TOKEND_GUARDED_BY(mutex_) = 0;
   std::unordered_map<Name, Entry, NameHash> entries_ TOKEND_GUARDED_BY(mutex_);
   std::list<Name> order_ TOKEND_GUARDED_BY(mutex_);  // of the entries, oldest first
 };

@@ -12,8 +12,8 @@ namespace tokend {
 // may need.
 void RaiseOpenFileLimit(const Config& config, Logger& log);
 
-// No core dump of this process is written anywhere, and nobody but root can look into it: its memory
-// has tokens that are being handled. Unless `core_dumps` is on.
+// No core dump of this process is written anywhere, and nobody but root can look into it: its
+// memory has tokens that are being handled. Unless `core_dumps` is on.
 void ForbidCoreDumps(const Config& config, Logger& log);
 
 }  // namespace tokend

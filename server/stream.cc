@@ -166,6 +166,7 @@ void Stream::OnSealed(std::string_view sealed) {
   if (closed() || tls_->output().empty()) return;
   // It can make us answer on and on without taking any of it.
   if (tls_->output().size() > kTlsOutputMax) {
+    tls_->output().clear();
     Close();
     return;
   }
@@ -329,6 +330,7 @@ void Stream::Close() {
   state_ = State::kClosed;
   reading_ = false;
   loop_.GiveBuffer(&output_);
+  if (tls_ != nullptr) tls_->output().clear();
   input_bytes_ = 0;
   (void)UpdateCharge();  // gives back, so it cannot be over the bound by this
   // What is being written is the loop's until OnWritten, and is charged until then.
@@ -373,7 +375,8 @@ bool Stream::SetInputBytes(size_t bytes) {
 }
 
 bool Stream::UpdateCharge() {
-  const size_t bytes = input_bytes_ + output_bytes();
+  const size_t bytes =
+      input_bytes_ + output_bytes() + (tls_ == nullptr ? 0 : tls_->output().size());
   if (bytes == charged_bytes_) return true;  // as good as always: nothing is kept
   ServerContext& server = loop_.server();
   const size_t before = charged_bytes_;

@@ -111,6 +111,7 @@ TEST_F(ConfigTest, EverySettingHasThreeSpellings) {
     // So that it fits together with the longest message.
     if (setting.name == "message_bytes_max") more = {"--buffer-bytes-max", "1099511627776"};
     if (setting.name == "buffer_bytes_max") value = "8388608";
+    if (setting.name == "tls_client_certificates") more = {"--tls-client-ca-file", "a"};
     // So that there is a certificate to be shown there.
     if (setting.name == "listen_tls" || setting.name == "http_tls") {
       more = {"--tls-certificate-file", "a", "--tls-key-file", "b"};

@@ -246,6 +246,41 @@ TEST_F(TlsServerTest, ASessionIsResumed) {
   EXPECT_EQ(server_->store().stats().table.tokens, 0u);
 }
 
+// OpenSSL has the machine's clock and no other, so this one takes two seconds of it.
+TEST_F(TlsServerTest, ASessionEndsWithTheCertificateThatItWasBegunWith) {
+  UseClientCertificates();
+  Start();
+  TlsClient client = With(authority_.Issue("x", "DNS:ops.example", /*lifetime_seconds=*/2));
+  std::unique_ptr<SSL_SESSION, decltype(&SSL_SESSION_free)> session(nullptr, &SSL_SESSION_free);
+  {
+    TlsSocket first = ConnectTls(client);
+    EXPECT_TRUE(first.Call("ping", Json::array()).ok());
+    session.reset(first.session());
+  }
+  client.session = session.get();
+  EXPECT_TRUE(ConnectTls(client).resumed());
+  std::this_thread::sleep_for(std::chrono::milliseconds(2500));
+  EXPECT_THROW(ConnectTls(client).Call("ping", Json::array()), std::runtime_error);
+  EXPECT_THAT(Log(), HasSubstr("has expired since the session began"));
+}
+
+TEST_F(TlsServerTest, APeerThatOnlyChangesItsKeysIsClosed) {
+  Start();
+  TlsSocket socket = ConnectTls();
+  for (int i = 0; i < 10; ++i) {
+    socket.ChangeKeys(10);
+    EXPECT_TRUE(socket.Call("ping", Json::array()).ok());
+  }
+  socket.ChangeKeys(17);
+  EXPECT_THROW(
+      {
+        socket.Call("ping", Json::array());
+        socket.Call("ping", Json::array());
+      },
+      std::runtime_error);
+  EXPECT_EQ(Counted("tls_failed_total"), 1u);
+}
+
 TEST_F(TlsServerTest, CertificatesAreReplacedUnderOpenConnections) {
   Start();
   TlsSocket old = ConnectTls();
@@ -266,7 +301,9 @@ TEST_F(TlsServerTest, CertificatesAreReplacedUnderOpenConnections) {
 TEST_F(TlsServerTest, WhatIsNoTlsIsClosedAndCounted) {
   Start();
   ClientSocket plain(server_->rpc_tls_endpoints().at(0));
-  for (uint32_t i = 0; i < 4; ++i) plain.Send(Request(i, "ping", Json::array()));
+  std::string pings;
+  for (uint32_t i = 0; i < 4; ++i) pings += Request(i, "ping", Json::array());
+  plain.Send(pings);
   // An alert at most, and the end.
   std::string received;
   for (std::string more = plain.Receive(); !more.empty(); more = plain.Receive()) received += more;
@@ -372,6 +409,9 @@ TEST_F(TlsServerTest, SettingsThatCannotBeAreRefused) {
               StartsWith("tls_key_file: /none: "));
   EXPECT_THAT(error_of([](Config* c) { c->listen_tls = "0.0.0.0:0"; }),
               HasSubstr("is not a loopback address, and no [[caller]] is configured"));
+  EXPECT_EQ(error_of([](Config* c) { c->tls_client_certificates = "required"; }),
+            "tls_client_ca_file: missing; tls_client_certificates is required, and nothing says "
+            "whose are good");
   EXPECT_EQ(error_of([&](Config* c) {
               UseClientCertificates();
               c->tls_client_ca_file = "";

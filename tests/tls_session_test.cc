@@ -234,6 +234,17 @@ TEST_F(TlsSessionTest, FilesThatCannotBeUsedAreNamed) {
             "tls_key_file: " + none + ": No such file or directory");
   EXPECT_EQ(error_of([&](TlsServerOptions* o) { o->key_file = other.key; }),
             "tls_key_file: " + other.key + ": key values mismatch");
+  // Of another kind.
+  const std::string rsa = dir_.path() + "/rsa.key";
+  {
+    const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(EVP_RSA_gen(2048),
+                                                                  &EVP_PKEY_free);
+    const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen(rsa.c_str(), "w"), &std::fclose);
+    ASSERT_EQ(PEM_write_PrivateKey(file.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr),
+              1);
+  }
+  EXPECT_THAT(error_of([&](TlsServerOptions* o) { o->key_file = rsa; }),
+              StartsWith("tls_key_file: " + rsa + ": "));
   EXPECT_EQ(error_of([&](TlsServerOptions* o) { o->client_ca_file = text; }),
             "tls_client_ca_file: " + text + ": no start line");
   TlsClientOptions client;

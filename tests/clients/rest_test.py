@@ -155,6 +155,7 @@ class RestTest(unittest.TestCase):
                 break
         self.assertEqual((len(seen), set(seen)), (7, made))
         self.assertEqual(self.ask("GET", "/v1/tokens", owner="ann", cursor="wrong").status, 400)
+        self.assertEqual(self.ask("GET", "/v1/tokens", owner="ann", limit=101).status, 400)
 
     def test_all_of_an_owner(self):
         for owner in ("ann", "ann", "b ü/b"):
@@ -187,9 +188,15 @@ class RestTest(unittest.TestCase):
         self.assertEqual(self.ask("POST", "/v1/tokens", body, headers=key).status, 201)
         for wrong in ("", "x" * 256):
             self.assertEqual(self.ask("POST", "/v1/tokens", body, headers={"Idempotency-Key": wrong}).status, 400)
-        # What was revoked since does not come back.
-        self.ask("DELETE", f"/v1/tokens/{first.body['id']}", owner="ann")
-        self.assertEqual(self.ask("POST", "/v1/tokens", body, headers={"Idempotency-Key": "6f1c-1"}).status, 409)
+        # What has ended since does not come back: the answer is the first one's.
+        path = f"/v1/tokens/{first.body['id']}"
+        key = {"Idempotency-Key": "6f1c-1"}
+        self.assertEqual(self.ask("PATCH", path, {"expires_at": 1}, owner="ann").status, 204)
+        self.assertEqual(self.ask("POST", "/v1/tokens", body, headers=key).body, first.body)
+        self.assertEqual(self.ask("GET", path, owner="ann").body["state"], "expired")
+        # The longest lifetime is one.
+        self.assertEqual(self.ask("POST", "/v1/tokens", {"owner": "ann", "ttl_ms": 2**53 - 1},
+                                  headers={"Idempotency-Key": "5"}).status, 201)
 
     def test_callers(self):
         self.assertEqual(self.ask("GET", "/v1/tokens", caller=None, owner="ann").status, 401)

@@ -32,9 +32,11 @@ class CertificateAuthority {
   const std::string& file() const { return file_; }
 
   // `alternatives` as openssl.cnf has them: "DNS:a.example,IP:127.0.0.1"; empty = none.
-  CertificateFiles Issue(const std::string& common_name, const std::string& alternatives) {
+  CertificateFiles Issue(const std::string& common_name, const std::string& alternatives,
+                         long lifetime_seconds = 24 * 3600) {
     const KeyPtr key = NewKey();
     certificate_ = NewCertificate(common_name, key.get());
+    X509_gmtime_adj(X509_getm_notAfter(certificate_.get()), lifetime_seconds);
     if (!alternatives.empty()) Extend(NID_subject_alt_name, alternatives);
     Sign(certificate_.get());
     const std::string base = common_name + "-" + std::to_string(serial_);

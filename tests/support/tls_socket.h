@@ -100,6 +100,13 @@ class TlsSocket {
     SSL_get0_alpn_selected(ssl_.get(), &name, &size);
     return {reinterpret_cast<const char*>(name), size};
   }
+  // Changes its keys so many times, and says nothing else.
+  void ChangeKeys(int times) {
+    for (int i = 0; i < times; ++i) {
+      SSL_key_update(ssl_.get(), SSL_KEY_UPDATE_NOT_REQUESTED);
+      SSL_do_handshake(ssl_.get());
+    }
+  }
   // To be freed by the caller. Of TLS 1.3 it is there once something was read.
   SSL_SESSION* session() { return SSL_get1_session(ssl_.get()); }
   // The server's certificate.

@@ -289,6 +289,8 @@ void TlsSession::End() {
   (void)SSL_shutdown(ssl_);
 }
 
+bool TlsSession::HasUnfinished() const { return SSL_has_pending(ssl_) == 1; }
+
 bool TlsSession::resumed() const { return SSL_session_reused(ssl_) == 1; }
 
 std::vector<std::string> TlsSession::PeerNames() const {

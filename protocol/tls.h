@@ -87,6 +87,8 @@ class TlsSession {
   const std::string& output() const { return output_; }
 
   bool established() const { return established_; }
+  // Whether something has come of a record whose end has not.
+  bool HasUnfinished() const;
   // Requires established():
   bool resumed() const;
   // Whom the peer's certificate names, if it has shown one and it was found good: its alternative

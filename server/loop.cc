@@ -206,13 +206,11 @@ uint64_t Loop::turn_woke_ns() {
 
 bool Loop::MayReadLong(uint64_t* round) {
   // Not in the same turn as a slice of a long request.
-  if (long_read_ || *round == long_round_ || (!long_validates_.empty() && turn_ % 2 == 0)) {
-    long_refused_ = true;
+  if (!long_validates_.empty() && turn_ % 2 == 0) {
+    long_reads_.refused = true;
     return false;
   }
-  long_read_ = true;
-  *round = long_round_;
-  return true;
+  return long_reads_.Pass(round);
 }
 
 Connection* Loop::FindConnection(StreamRef ref) {
@@ -297,9 +295,8 @@ void Loop::OnPrepare() {
   // whatever wakes the loop next.
   if (!to_flush_.empty()) RunGathered();
   ++turn_;
-  // Nobody waits for the round's end, or all who wait have read in it.
-  if (!long_refused_ || !long_read_) ++long_round_;
-  long_refused_ = long_read_ = false;
+  long_reads_.NextTurn();
+  handshakes_.NextTurn();
   graveyard_.clear();
   if (draining_) EndIfDrained();
   // About to sleep: the table need not wait for this loop.

@@ -81,6 +81,9 @@ class Loop {
   // read: one a turn, and each once before any does so again. `round` is the connection's, 0 at
   // first.
   bool MayReadLong(uint64_t* round);
+  // The same of connections in their handshake, whose steps take long: they wait for each other,
+  // and hold up nobody else by more than one of them.
+  bool MayShakeHands(uint64_t* round) { return handshakes_.Pass(round); }
   // Where the next read goes, kReadBytes at most.
   char* read_space() { return read_buffer_.get() + read_kept_; }
   static constexpr size_t kReadBytes = 16 << 10;
@@ -112,6 +115,26 @@ class Loop {
   void Bury(StreamRef ref);
 
  private:
+  // Lets one through in each turn, and each once before any again.
+  struct Turnstile {
+    bool Pass(uint64_t* passed_in) {
+      if (taken || *passed_in == round) {
+        refused = true;
+        return false;
+      }
+      taken = true;
+      *passed_in = round;
+      return true;
+    }
+    void NextTurn() {
+      // Nobody waits for the round's end, or all who wait have passed in it.
+      if (!refused || !taken) ++round;
+      refused = taken = false;
+    }
+
+    uint64_t round = 1;
+    bool taken = false, refused = false;  // in this turn
+  };
   struct Listener;
   struct Slot {
     std::unique_ptr<Connection> connection;
@@ -157,8 +180,7 @@ class Loop {
   LogLimiter accept_log_, buffers_log_, failed_tries_log_, tls_log_;
   std::multimap<uint64_t, std::unique_ptr<Completion>> later_;  // by when they are due
   uint64_t turn_ = 1;
-  uint64_t long_round_ = 1;
-  bool long_read_ = false, long_refused_ = false;  // in this turn
+  Turnstile long_reads_, handshakes_;
   uint64_t turn_began_cpu_ns_ = 0;
   uint64_t woke_ns_ = 0, woke_turn_ = 0;
   bool draining_ = false;

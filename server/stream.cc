@@ -104,9 +104,11 @@ void Stream::OnAlloc(uv_handle_t* handle, size_t, uv_buf_t* buffer) {
   Stream& self = *static_cast<Stream*>(handle->data);
   // libuv would go on reading as long as the buffer is filled, 32 times, and others would wait.
   // With no buffer it leaves the rest for the next turn.
-  const bool takes_long = self.reads_much_ || self.IsInLongMessage() || self.is_in_handshake();
-  const bool may_read = self.read_turn_ != self.loop_.turn() &&
-                        (!takes_long || self.loop_.MayReadLong(&self.long_round_));
+  const bool takes_long = self.reads_much_ || self.IsInLongMessage();
+  const bool may_read =
+      self.read_turn_ != self.loop_.turn() &&
+      (self.is_in_handshake() ? self.loop_.MayShakeHands(&self.long_round_)
+                              : !takes_long || self.loop_.MayReadLong(&self.long_round_));
   if (!may_read) {
     *buffer = uv_buf_init(nullptr, 0);
     return;
@@ -143,6 +145,7 @@ void Stream::OnRead(uv_stream_t* stream, ssize_t size, const uv_buf_t* buffer) {
 
 void Stream::OnSealed(std::string_view sealed) {
   tls_->Receive(sealed);
+  bool has_opened = false;
   // One that is being paused takes the rest of what was read all the same.
   while (open()) {
     const bool was_in_handshake = is_in_handshake();
@@ -154,6 +157,7 @@ void Stream::OnSealed(std::string_view sealed) {
       OnAccepted();
     }
     if (result == TlsSession::Result::kData) {
+      has_opened = true;
       OnBytes({loop_.read_space(), opened});
       loop_.ReadDone(opened);
       continue;
@@ -163,6 +167,11 @@ void Stream::OnSealed(std::string_view sealed) {
     break;
   }
   tls_->Receive({});
+  if (closed() || !tls_->HasUnfinished()) {
+    record_since_ms_ = 0;
+  } else if (record_since_ms_ == 0 || has_opened) {
+    record_since_ms_ = loop_.server().clock.SteadyMs();
+  }
   if (closed() || tls_->output().empty()) return;
   // It can make us answer on and on without taking any of it.
   if (tls_->output().size() > kTlsOutputMax) {
@@ -360,9 +369,10 @@ void Stream::Sweep(uint64_t steady_ms) {
     overdue = steady_ms - stalled_since_ms_ >= loop_.server().config.write_timeout_ms;
     active_ = true;  // it takes answers
   } else if (state_ == State::kOpen) {
-    overdue = is_in_handshake()
-                  ? steady_ms - accepted_ms_ >= loop_.server().config.message_timeout_ms
-                  : IsOverdue(steady_ms, active);
+    // A record is not a message yet, and whoever is in the middle of one keeps memory for it.
+    const uint64_t begun_ms = is_in_handshake() ? accepted_ms_ : reading_ ? record_since_ms_ : 0;
+    overdue = IsOverdue(steady_ms, active) ||
+              (begun_ms != 0 && steady_ms - begun_ms >= loop_.server().config.message_timeout_ms);
   }
   if (!overdue) return;
   loop_.counters().timeouts.Add();

@@ -132,6 +132,7 @@ class Stream {
   UvHandle<UvStreamHandle> handle_;
   std::unique_ptr<TlsSession> tls_;  // null = plain
   uint64_t accepted_ms_ = 0;         // of the steady clock
+  uint64_t record_since_ms_ = 0;     // that is not whole; 0 = there is none
   State state_ = State::kOpen;
   bool reading_ = false;
   bool peer_done_ = false;  // it has shut its side
@@ -141,7 +142,7 @@ class Stream {
   size_t writing_bytes_ = 0;       // held by a write request that is under way; 0 = none is
   bool reads_much_ = false;        // at its last read
   uint64_t read_turn_ = 0;         // turn of the loop in which it last read
-  uint64_t long_round_ = 0;        // the same of Loop::MayReadLong()
+  uint64_t long_round_ = 0;        // the same of Loop::MayReadLong() and MayShakeHands()
   size_t writing_left_ = 0;        // unsent of those at the last sweep
   uint64_t stalled_since_ms_ = 0;  // 0 = not stalled at the last sweep
   uint64_t linger_until_ms_ = 0;

@@ -44,7 +44,9 @@ class CommandLine(unittest.TestCase):
         self.addCleanup(resource.setrlimit, resource.RLIMIT_CORE, limits)
         wanted = "unlimited" if limits[1] == resource.RLIM_INFINITY else str(limits[1])
         for setting, limit in (("off", "0"), ("on", wanted)):
-            with Server(PROGRAM, environment={"TOKEND_CORE_DUMPS": setting}) as server:
+            # A sanitizer would forbid them by itself.
+            sanitizer = os.environ.get("ASAN_OPTIONS", "") + ":disable_coredump=0"
+            with Server(PROGRAM, environment={"TOKEND_CORE_DUMPS": setting, "ASAN_OPTIONS": sanitizer}) as server:
                 with open(f"/proc/{server.process.pid}/limits", encoding="ascii") as file:
                     line = next(line for line in file if line.startswith("Max core file size"))
                 self.assertEqual(line.split()[4], limit)

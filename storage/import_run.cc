@@ -3,6 +3,7 @@
 #include <rocksdb/sst_file_writer.h>
 
 #include "storage/crash_point.h"
+#include "storage/two_threads.h"
 
 namespace tokend {
 namespace {
@@ -19,24 +20,34 @@ ImportRun::ImportRun(size_t bytes) { rows_.Reserve(bytes / kTokenBytes * kTokenR
 
 // The rows of a token are added one after the other, as Take expects.
 void ImportRun::Add(NamespaceId ns, const StoredRecord& stored, const UsageRow& usage) {
-  const std::string row_key = TokenRowKey(ns, stored.record.key);
   value_.clear();
   EncodeStoredRecord(stored, &value_);
-  rows_.Put(Database::kTokens, row_key, value_);
+  key_.clear();
+  AppendTokenRowKey(ns, stored.record.key, &key_);
+  rows_.Put(Database::kTokens, key_, value_);
   const IndexEntry entry = IndexEntryOf(stored);
   const std::string index_value = IndexRowValue(stored);
-  rows_.Put(Database::kExpiry, IndexRowKey(ExpiryIndexPrefix(ns), entry), index_value);
+  key_.clear();
+  key_.append(ExpiryIndexPrefix(ns));
+  AppendIndexEntry(entry, &key_);
+  rows_.Put(Database::kExpiry, key_, index_value);
   if (stored.record.owner) {
-    rows_.Put(Database::kOwners, IndexRowKey(OwnerIndexPrefix(ns, *stored.record.owner), entry),
-              index_value);
+    key_.clear();
+    AppendOwnerIndexPrefix(ns, *stored.record.owner, &key_);
+    AppendIndexEntry(entry, &key_);
+    rows_.Put(Database::kOwners, key_, index_value);
   }
   if (usage.last_used_at_ms != 0 || usage.use_count != 0) {
-    rows_.Put(Database::kUsage, row_key, EncodeUsageRow(usage));
+    key_.clear();
+    AppendTokenRowKey(ns, stored.record.key, &key_);
+    rows_.Put(Database::kUsage, key_, EncodeUsageRow(usage));
   }
   ++tokens_;
 }
 
-void ImportRun::Seal() { rows_.Sort(); }
+void ImportRun::Seal() {
+  rows_.Sort([](const auto& first, const auto& second) { InTwoThreads(first, second); });
+}
 
 ImportRun::Token ImportRun::DecodeRow(size_t row) const {
   const TokenRowName name = ParseTokenRowKey(rows_.key(row));
@@ -127,18 +138,40 @@ void ImportRun::TakeOwner(NamespaceId ns, std::string_view owner, Rows* out) {
 
 rocksdb::Status ImportRun::WriteFiles(Database* database, Database::RunFiles* files) const {
   files->fill({});
+  std::array<rocksdb::Status, 2> statuses;
+  // A token's two index rows take as long as its record and its usage.
+  InTwoThreads(
+      [&] {
+        statuses[0] = WriteFamilies(database, {Database::kTokens, Database::kUsage}, files);
+      },
+      [&] {
+        statuses[1] = WriteFamilies(database, {Database::kOwners, Database::kExpiry}, files);
+      });
+  return statuses[0].ok() ? statuses[1] : statuses[0];
+}
+
+rocksdb::Status ImportRun::WriteFamilies(Database* database,
+                                         std::initializer_list<Database::Family> families,
+                                         Database::RunFiles* files) const {
+  rocksdb::Status status;
+  for (const Database::Family family : families) {
+    if (status.ok()) status = WriteFile(database, family, &(*files)[family]);
+  }
+  return status;
+}
+
+rocksdb::Status ImportRun::WriteFile(Database* database, Database::Family family,
+                                     std::string* path) const {
   std::unique_ptr<rocksdb::SstFileWriter> writer;
   rocksdb::Status status;
-  for (size_t row = 0; row < rows_.size() && status.ok(); ++row) {
+  for (size_t row = rows_.LowerBound(family, {});
+       row < rows_.size() && rows_.family(row) == family && status.ok(); ++row) {
     rows_.Prefetch(row + kAhead);
     if (rows_.dropped(row)) continue;
-    const Database::Family family = rows_.family(row);
-    std::string& path = (*files)[family];
-    if (path.empty()) {
-      if (writer != nullptr) status = writer->Finish();
-      path = database->NewRunFile(family);
+    if (writer == nullptr) {
+      *path = database->NewRunFile(family);
       writer = database->NewRunWriter(family);
-      if (status.ok()) status = writer->Open(path);
+      status = writer->Open(*path);
       TOKEND_CRASH_POINT("import.file");
     }
     if (status.ok()) status = writer->Put(SliceOf(rows_.key(row)), SliceOf(rows_.value(row)));

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstddef>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -69,10 +70,12 @@ class ImportRun {
     StoredRecordView stored;
     return DecodeStoredRecord(rows_.value(row), &stored) && matches(name.ns, name.key, stored);
   }
-  // each(row key, stored record), in the order of their keys.
+  // each(row key, stored record), in the order of their keys: the lower or the upper half of them.
   template <typename Each>
-  void ForEach(const Each& each) const {
-    for (size_t row = 0; IsToken(row); ++row) {
+  void ForEachOfHalf(bool upper, const Each& each) const {
+    const size_t rows = rows_.LowerBound(Database::kOwners, {});
+    const size_t end = upper ? rows : rows / 2;
+    for (size_t row = upper ? rows / 2 : 0; row < end; ++row) {
       rows_.Prefetch(row + kAhead);
       if (!rows_.dropped(row)) each(rows_.key(row), rows_.value(row));
     }
@@ -100,10 +103,15 @@ class ImportRun {
   size_t FindRow(Database::Family family, std::string_view key, size_t begin) const;
   void Take(size_t row, Rows* out);
   void TakePrefix(const std::string& prefix, Rows* out);
+  rocksdb::Status WriteFamilies(Database* database,
+                                std::initializer_list<Database::Family> families,
+                                Database::RunFiles* files) const;
+  // *path stays empty where the family has no rows.
+  rocksdb::Status WriteFile(Database* database, Database::Family family, std::string* path) const;
 
   SortedRows rows_;
   size_t tokens_ = 0;
-  std::string value_;  // scratch
+  std::string key_, value_;  // scratch
 };
 
 }  // namespace tokend

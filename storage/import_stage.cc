@@ -7,6 +7,7 @@
 #include "storage/record_batch.h"
 #include "storage/seeded_hash.h"
 #include "storage/thread_role.h"
+#include "storage/two_threads.h"
 
 namespace tokend {
 namespace {
@@ -63,6 +64,13 @@ bool ImportStage::MayHold(NamespaceId ns, const TokenKey& key) const {
   const uint64_t hash = HashOf(ns, TokenId::Of(key));
   return (filling_ != nullptr && filling_->keys.MayHold(hash)) ||
          (writing_ != nullptr && writing_->keys.MayHold(hash));
+}
+
+void ImportStage::Prefetch(NamespaceId ns, const TokenKey& key) const {
+  const uint64_t hash = HashOf(ns, TokenId::Of(key));
+  if (filling_ != nullptr) filling_->keys.Prefetch(hash);
+  if (writing_ != nullptr) writing_->keys.Prefetch(hash);
+  forgotten_->Prefetch(FilterHashOf(ns, key));
 }
 
 void ImportStage::Add(NamespaceId ns, const StoredRecord& stored, const UsageRow& usage,
@@ -224,17 +232,26 @@ void ImportStage::FinishWriting() {
 }
 
 void ImportStage::PutIntoMemory() {
+  std::array<Status, 2> statuses;
+  InTwoThreads([&] { statuses[0] = PutHalf(/*upper=*/false); },
+               [&] { statuses[1] = PutHalf(/*upper=*/true); });
+  put_ = statuses[0].ok() ? std::move(statuses[1]) : std::move(statuses[0]);
+}
+
+Status ImportStage::PutHalf(bool upper) {
   RecordBatch batch(parts_, forgotten_.get());
   uint64_t put = 0;
+  Status first_failure;
   const auto put_batch = [&] {
-    if (Status status = batch.Put(&put); put_.ok()) put_ = std::move(status);
+    if (Status status = batch.Put(&put); first_failure.ok()) first_failure = std::move(status);
     TOKEND_CRASH_POINT("import.putting");
   };
-  writing_->rows.ForEach([&](std::string_view row_key, std::string_view stored) {
+  writing_->rows.ForEachOfHalf(upper, [&](std::string_view row_key, std::string_view stored) {
     (void)batch.Add(row_key, stored);  // our own bytes: they decode
     if (batch.full()) put_batch();
   });
   put_batch();
+  return first_failure;
 }
 
 void ImportStage::Fail(Status status) {

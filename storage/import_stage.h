@@ -61,6 +61,8 @@ class ImportStage {
   }
   // Whether rows of the token may be waiting here: then another has to wait behind them.
   bool MayHold(NamespaceId ns, const TokenKey& key) const;
+  // It is about to be asked of all of these.
+  void Prefetch(NamespaceId ns, const TokenKey& key) const;
   // One that neither memory nor the disk has; `is_behind`: one that MayHold named.
   void Add(NamespaceId ns, const StoredRecord& stored, const UsageRow& usage, bool is_behind);
   bool empty() const { return filling_ == nullptr && phase_ == Phase::kIdle && taken_.empty(); }
@@ -113,6 +115,7 @@ class ImportStage {
   void Prepare();
   void WriteFiles();
   void PutIntoMemory();
+  Status PutHalf(bool upper);
 
   void Start(std::function<void()> job);
   bool busy() const;

@@ -31,7 +31,10 @@ class KeyFilter {
   void Add(uint64_t hash) {
     Line& line = lines_[NumberOf(hash)];
     for (int i = 0; i < kProbes; ++i) {
-      line[WordOf(hash, i)].fetch_or(BitOf(hash, i), std::memory_order_release);
+      auto& word = line[WordOf(hash, i)];
+      // Most often the bits of an owner are there.
+      if ((word.load(std::memory_order_acquire) & BitOf(hash, i)) != 0) continue;
+      word.fetch_or(BitOf(hash, i), std::memory_order_release);
     }
   }
   bool MayHold(uint64_t hash) const {
@@ -42,6 +45,9 @@ class KeyFilter {
     }
     return true;
   }
+
+  // It is about to be asked for.
+  void Prefetch(uint64_t hash) const { __builtin_prefetch(&lines_[NumberOf(hash)]); }
 
   // While nobody else uses it.
   void Clear() {

@@ -12,6 +12,8 @@ namespace {
 
 // Of a node of a set.
 constexpr uint64_t kDenialOverheadBytes = 48;
+// Of an import's rows: what their filters hold of them has come by then.
+constexpr size_t kAhead = 8;
 
 Status SchemeMismatch(std::string_view name, DigestScheme has) {
   return {ErrorCode::kBadParams, "namespace: " + QuoteName(name) + " has the digest scheme " +
@@ -468,7 +470,7 @@ MutationPlanner::Staging MutationPlanner::StagingOf(const OpenImport& import,
                                                                           : Staging::kYes;
 }
 
-Status MutationPlanner::ImportRow(ImportedRow row, OpenImport* import, uint64_t ticket,
+Status MutationPlanner::ImportRow(ImportedRow&& row, OpenImport* import, uint64_t ticket,
                                   Staging staging) {
   Record& record = row.record;
   if (import->denied_tokens.contains(record.key) ||
@@ -548,6 +550,9 @@ Status MutationPlanner::ImportRows(ImportRowsMutation& op, uint64_t ticket, Outc
   std::vector<TokenName> names;
   for (size_t i = 0; i < op.rows.size(); ++i) {
     const TokenKey& key = op.rows[i].record.key;
+    if (may_stage && i + kAhead < op.rows.size()) {
+      stage_->Prefetch(import.ns, op.rows[i + kAhead].record.key);
+    }
     if (may_stage) stagings[i] = StagingOf(import, key);
     if (stagings[i] == Staging::kNo || stagings[i] == Staging::kUnlessOnDisk) {
       names.push_back({import.ns, key});

@@ -145,7 +145,7 @@ class MutationPlanner {
   // Makes room for one more; whether there is any.
   bool EndIdleImport();
   void EndImport(std::map<std::string, OpenImport, std::less<>>::iterator import);
-  Status ImportRow(ImportedRow row, OpenImport* import, uint64_t ticket, Staging staging);
+  Status ImportRow(ImportedRow&& row, OpenImport* import, uint64_t ticket, Staging staging);
   Status ImportEnd(const ImportEndMutation& op, Outcome* outcome);
 
   const StoreParts parts_;

@@ -13,9 +13,13 @@ std::string NamespacePrefix(NamespaceId ns) {
 std::string TokenRowKey(NamespaceId ns, const TokenKey& key) {
   std::string out;
   out.reserve(kTokenRowKeyBytes);
-  PutBigEndian(ns, kNamespaceIdBytes, &out);
-  out.append(key.view());
+  AppendTokenRowKey(ns, key, &out);
   return out;
+}
+
+void AppendTokenRowKey(NamespaceId ns, const TokenKey& key, std::string* out) {
+  PutBigEndian(ns, kNamespaceIdBytes, out);
+  out->append(key.view());
 }
 
 TokenRowName ParseTokenRowKey(std::string_view row_key) {
@@ -26,20 +30,29 @@ TokenRowName ParseTokenRowKey(std::string_view row_key) {
 std::string ExpiryIndexPrefix(NamespaceId ns) { return NamespacePrefix(ns); }
 
 std::string OwnerIndexPrefix(NamespaceId ns, std::string_view owner) {
-  std::string out = NamespacePrefix(ns);
-  PutBigEndian(owner.size(), 2, &out);
-  out.append(owner);
+  std::string out;
+  AppendOwnerIndexPrefix(ns, owner, &out);
   return out;
+}
+
+void AppendOwnerIndexPrefix(NamespaceId ns, std::string_view owner, std::string* out) {
+  PutBigEndian(ns, kNamespaceIdBytes, out);
+  PutBigEndian(owner.size(), 2, out);
+  out->append(owner);
 }
 
 std::string IndexRowKey(std::string_view prefix, const IndexEntry& entry) {
   std::string out;
   out.reserve(prefix.size() + kIndexTailBytes);
   out.append(prefix);
-  out.push_back(entry.revoked ? '\1' : '\0');
-  PutBigEndian(entry.expires_at_ms, 8, &out);
-  out.append(entry.key.view());
+  AppendIndexEntry(entry, &out);
   return out;
+}
+
+void AppendIndexEntry(const IndexEntry& entry, std::string* out) {
+  out->push_back(entry.revoked ? '\1' : '\0');
+  PutBigEndian(entry.expires_at_ms, 8, out);
+  out->append(entry.key.view());
 }
 
 IndexRange MakeIndexRange(std::string_view prefix, bool revoked, uint64_t from_ms,

@@ -29,6 +29,7 @@ inline constexpr size_t kIndexTailBytes = 1 + 8 + kTokenKeyBytes;  // class, exp
 
 std::string NamespacePrefix(NamespaceId ns);
 std::string TokenRowKey(NamespaceId ns, const TokenKey& key);
+void AppendTokenRowKey(NamespaceId ns, const TokenKey& key, std::string* out);
 
 // The token that a row of `tokens` or `usage` is of. Requires kTokenRowKeyBytes.
 struct TokenRowName {
@@ -40,6 +41,7 @@ TokenRowName ParseTokenRowKey(std::string_view row_key);
 // An index is a prefix (a namespace, or an owner in it) and then class, expires, key.
 std::string ExpiryIndexPrefix(NamespaceId ns);
 std::string OwnerIndexPrefix(NamespaceId ns, std::string_view owner);
+void AppendOwnerIndexPrefix(NamespaceId ns, std::string_view owner, std::string* out);
 
 struct IndexEntry {
   bool revoked = false;
@@ -47,6 +49,7 @@ struct IndexEntry {
   TokenKey key;
 };
 std::string IndexRowKey(std::string_view prefix, const IndexEntry& entry);
+void AppendIndexEntry(const IndexEntry& entry, std::string* out);  // to the prefix
 IndexEntry IndexEntryOf(const StoredRecord& stored);
 // The rows of one class that expire at from_ms or later and before before_ms (missing: to the end,
 // those that never expire included): [start, end).

@@ -30,12 +30,18 @@ void SortedRows::Reserve(size_t rows, size_t bytes) {
   AdviseHugePages(rows_.data(), rows * sizeof(Row));
 }
 
-void SortedRows::Sort() {
-  const std::span<Row> all(rows_);
-  if (all.size() < kDistributeMin) return SortByComparing(all);
-  const Ends ends = Distribute(all, [](const Row& row) { return row.family; });
-  for (size_t begin = 0, digit = 0; begin < all.size(); begin = ends[digit++]) {
-    SortFamily(all.subspan(begin, ends[digit] - begin));
+SortedRows::FamilyEnds SortedRows::SortByFamily() {
+  const Ends ends = Distribute(std::span(rows_), [](const Row& row) { return row.family; });
+  FamilyEnds of_families;
+  std::copy_n(ends.begin(), of_families.size(), of_families.begin());
+  return of_families;
+}
+
+void SortedRows::SortFamilies(std::initializer_list<Database::Family> families,
+                              const FamilyEnds& ends) {
+  for (const Database::Family family : families) {
+    const size_t begin = family == 0 ? 0 : ends[family - 1];
+    SortFamily(std::span(rows_).subspan(begin, ends[family] - begin));
   }
 }
 

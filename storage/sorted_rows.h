@@ -10,6 +10,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <string_view>
@@ -48,7 +49,25 @@ class SortedRows {
 
   // Sorts them; what follows requires it, and that nothing is added any more. Rows are known by
   // their numbers, in their order, 0 to size() - 1.
-  void Sort();
+  void Sort() {
+    Sort([](const auto& first, const auto& second) {
+      first();
+      second();
+    });
+  }
+  // The same by `divide`, which runs its two arguments on whatever threads.
+  template <typename Divide>
+  void Sort(const Divide& divide) {
+    if (rows_.size() < kDistributeMin) return SortByComparing(rows_);
+    const FamilyEnds ends = SortByFamily();
+    divide(
+        [&] {
+          SortFamilies({Database::kMeta, Database::kTokens, Database::kUsage}, ends);
+        },
+        [&] {
+          SortFamilies({Database::kOwners, Database::kExpiry}, ends);
+        });
+  }
   size_t size() const { return rows_.size(); }
   Database::Family family(size_t row) const { return rows_[row].family; }
   std::string_view key(size_t row) const { return KeyOf(rows_[row]); }
@@ -84,12 +103,16 @@ class SortedRows {
     Kind kind;
   };
 
+  using FamilyEnds = std::array<size_t, Database::kFamilyCount>;  // of each one's rows
+
   static constexpr int kDigitBits = 8;
   using Ends = std::array<size_t, 1 << kDigitBits>;
   // Fewer are sorted where they lie in the cache.
   static constexpr size_t kDistributeMin = 512;
 
   void Add(Database::Family family, Kind kind, std::string_view key, std::string_view value);
+  FamilyEnds SortByFamily();
+  void SortFamilies(std::initializer_list<Database::Family> families, const FamilyEnds& ends);
   void SortFamily(std::span<Row> rows);
   void SortByComparing(std::span<Row> rows) const;
   template <typename DigitOf>

@@ -29,11 +29,13 @@ class ImportRunTest : public ::testing::Test {
   }
   std::multiset<std::string> Left() const {
     std::multiset<std::string> names;
-    run_.ForEach([&](std::string_view, std::string_view value) {
-      StoredRecord stored;
-      ASSERT_TRUE(DecodeStoredRecord(value, &stored));
-      names.insert(*stored.record.name);
-    });
+    for (const bool upper : {false, true}) {
+      run_.ForEachOfHalf(upper, [&](std::string_view, std::string_view value) {
+        StoredRecord stored;
+        ASSERT_TRUE(DecodeStoredRecord(value, &stored));
+        names.insert(*stored.record.name);
+      });
+    }
     return names;
   }
   std::vector<std::string> Taken() const {

@@ -10,7 +10,7 @@ namespace tokend {
 namespace {
 
 // To give pages back costs a system call, and a fault each if they are used again.
-constexpr size_t kGiveBackBytes = 32 << 10;
+constexpr size_t kGiveBackBytes = 256 << 10;
 
 }  // namespace
 

@@ -1,6 +1,9 @@
 // What other threads hand back to a loop, and the list that it goes through.
 #pragma once
 
+#include <sys/eventfd.h>
+
+#include <cerrno>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -19,28 +22,39 @@ class Completion {
   virtual void OnLoop(Loop& loop) = 0;
 };
 
-// uv_async is a bell, not a queue, and rings merge: so the list is taken whole at each ring, and
-// the bell is rung only for the first entry. Bounded by what its senders bound: the Store's queue
-// and the worker pool's.
+// A list and a bell: rings merge, so the list is taken whole at each, and only its first entry
+// rings. Bounded by what its senders bound: the Store's queue and the worker pool's.
+//
+// The bell is an eventfd of our own: a loop that uv_async has woken waits, in turns of
+// sched_yield(2), until the sender is out of uv_async_send. Where it has taken the sender's
+// processor by waking up, that is for as long as others keep it.
 class Mailbox {
  public:
   // Loop thread; the bell is open from here until Close().
-  int Open(uv_loop_t* loop, void* data, uv_async_cb on_ring) {
-    return bell_.Open(data, [&](uv_async_t* bell) { return uv_async_init(loop, bell, on_ring); });
+  int Open(uv_loop_t* loop, void* data, uv_poll_cb on_ring) {
+    bell_fd_ = UniqueFd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!bell_fd_) return uv_translate_sys_error(errno);
+    const int rc =
+        bell_.Open(data, [&](uv_poll_t* bell) { return uv_poll_init(loop, bell, bell_fd_.get()); });
+    return rc != 0 ? rc : uv_poll_start(bell_.get(), UV_READABLE, on_ring);
   }
 
   // Any thread. After Close() it drops what it is given: nobody is left to be answered.
   void Post(std::unique_ptr<Completion> completion) {
-    const MutexLock lock(&mutex_);
-    if (closed_) return;
-    const bool was_empty = list_.empty();
-    list_.push_back(std::move(completion));
-    // Under the mutex, so that the bell cannot be closed in between.
-    if (was_empty && bell_) uv_async_send(bell_.get());
+    {
+      const MutexLock lock(&mutex_);
+      if (closed_) return;
+      list_.push_back(std::move(completion));
+      if (list_.size() != 1) return;
+    }
+    // Without the mutex: the loop may run at once, and in this thread's place.
+    (void)eventfd_write(bell_fd_.get(), 1);
   }
 
   // Loop thread. Puts the list into *out, which must be empty; its memory is used again.
   void Take(std::vector<std::unique_ptr<Completion>>* out) {
+    eventfd_t rings;
+    (void)eventfd_read(bell_fd_.get(), &rings);  // before the list: what comes later rings again
     const MutexLock lock(&mutex_);
     list_.swap(*out);
   }
@@ -55,8 +69,8 @@ class Mailbox {
   }
 
  private:
-  // Rung and closed under the mutex; opened before there is anybody to ring it.
-  UvHandle<uv_async_t> bell_;
+  UniqueFd bell_fd_;  // as long as there may be senders; opened before there are any
+  UvHandle<uv_poll_t> bell_;
   Mutex mutex_;
   bool closed_ TOKEND_GUARDED_BY(mutex_) = false;
   std::vector<std::unique_ptr<Completion>> list_ TOKEND_GUARDED_BY(mutex_);

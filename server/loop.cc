@@ -102,8 +102,9 @@ Status Loop::Listen(UniqueFd socket, const ListenerKind& kind) {
 }
 
 Status Loop::Start() {
-  int rc =
-      mailbox_.Open(&uv_, this, [](uv_async_t* bell) { static_cast<Loop*>(bell->data)->OnRing(); });
+  int rc = mailbox_.Open(&uv_, this, [](uv_poll_t* bell, int /*status*/, int /*events*/) {
+    static_cast<Loop*>(bell->data)->OnRing();
+  });
   if (rc == 0) {
     rc = prepare_.Open(this, [&](uv_prepare_t* prepare) { return uv_prepare_init(&uv_, prepare); });
   }

@@ -57,9 +57,8 @@ std::string_view Reader::Take(const Head& head) {
 }
 
 bool Reader::ReadNil() {
-  Head head;
-  if (!Peek(Type::kNil, &head)) return false;
-  Take(head);
+  if (AtEnd() || ByteAt(bytes_, pos_) != 0xc0) return false;
+  ++pos_;
   return true;
 }
 

@@ -102,6 +102,19 @@ Status RepeatedKey(std::string_view what, std::string_view key);
 
 enum class UnknownKeys : uint8_t { kRefuse, kIgnore };
 
+// The place of the field of that name, or their number. Who writes a map by the same list gives its
+// keys in this order: the search begins at `expected`.
+template <typename Params>
+size_t FindField(std::span<const Field<Params>> fields, std::string_view name, size_t expected) {
+  for (size_t at = expected; at < fields.size(); ++at) {
+    if (fields[at].name == name) return at;
+  }
+  for (size_t at = 0; at < expected; ++at) {
+    if (fields[at].name == name) return at;
+  }
+  return fields.size();
+}
+
 // Reads a map by its fields, at most 32 of them, in the order in which the keys come.
 template <typename Params>
 Status ReadMap(Reader& in, std::string_view what, std::span<const Field<Params>> fields,
@@ -114,17 +127,18 @@ Status ReadMap(Reader& in, std::string_view what, std::span<const Field<Params>>
   uint32_t count;
   if (!in.ReadMapHeader(&count)) return NotAMap(what, known());
   uint32_t seen = 0;
+  size_t next = 0;
   for (uint32_t i = 0; i < count; ++i) {
     std::string_view key;
     const bool is_str = in.ReadStr(&key);
-    size_t at = 0;
-    while (at < fields.size() && fields[at].name != key) ++at;
-    if (!is_str || at == fields.size()) {
+    const size_t at = is_str ? FindField(fields, key, next) : fields.size();
+    if (at == fields.size()) {
       if (unknown == UnknownKeys::kIgnore && (is_str || in.Skip()) && in.Skip()) continue;
       return is_str ? UnknownKey(what, key, known()) : KeyNotStr(what);
     }
     if (seen >> at & 1) return RepeatedKey(what, key);
     seen |= uint32_t{1} << at;
+    next = at + 1;
     if (in.ReadNil()) continue;
     Status status = fields[at].read(in, fields[at].name, out);
     if (!status.ok()) return status;

@@ -2,7 +2,6 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -11,7 +10,7 @@
 namespace tokend {
 namespace {
 
-// About a tenth of what a thread gets that serves.
+// More than the process has: about a tenth of what a thread gets that serves.
 constexpr int kBackgroundNice = 10;
 // The least that Linux takes.
 constexpr uint64_t kAnsweringSliceNs = 100'000;
@@ -43,8 +42,8 @@ void AskForShortSlices() {
 
 void BeginThread(const char* name, ThreadRole role) {
   pthread_setname_np(pthread_self(), name);
-  // 0: on Linux, the calling thread alone.
-  if (role == ThreadRole::kBackground) (void)setpriority(PRIO_PROCESS, 0, kBackgroundNice);
+  // On Linux, that of the calling thread alone.
+  if (role == ThreadRole::kBackground) (void)!nice(kBackgroundNice);
   if (role == ThreadRole::kAnswering) AskForShortSlices();
 }
 

@@ -3,96 +3,19 @@
 #include <cstdint>
 
 #include "protocol/msgpack.h"
+#include "protocol/msgpack_json.h"
 
 namespace tokend::client {
 
 namespace {
 
 using Json = nlohmann::ordered_json;
-using msgpack_io::Reader;
-using msgpack_io::Type;
-
-std::string Hex(std::string_view bytes) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string hex;
-  hex.reserve(bytes.size() * 2);
-  for (unsigned char byte : bytes) {
-    hex += kDigits[byte >> 4];
-    hex += kDigits[byte & 15];
-  }
-  return hex;
-}
-
-// A float's bits, which Reader has no call for since the protocol itself holds none.
-Json Float(Reader& reader) {
-  std::string_view encoded;
-  if (!reader.Skip(&encoded)) return nullptr;
-  return Json::from_msgpack(encoded.begin(), encoded.end(), true, false);
-}
-
-// Requires bytes that CheckValue has passed: recursion and loops are bounded by that.
-Json ReadJson(Reader& reader) {
-  bool boolean = false;
-  uint64_t natural = 0;
-  int64_t integer = 0;
-  int8_t ext_type = 0;
-  uint32_t count = 0;
-  std::string_view text;
-  switch (reader.PeekType()) {
-    case Type::kBool:
-      if (reader.ReadBool(&boolean)) return boolean;
-      break;
-    case Type::kInt:
-      if (reader.ReadUint(&natural)) return natural;
-      if (reader.ReadInt(&integer)) return integer;
-      break;
-    case Type::kFloat:
-      return Float(reader);
-    case Type::kStr:
-      if (reader.ReadStr(&text)) return std::string(text);
-      break;
-    case Type::kBin:
-      if (reader.ReadBin(&text)) return Json{{"hex", Hex(text)}};
-      break;
-    case Type::kExt:
-      if (reader.ReadExt(&ext_type, &text)) return Json{{"ext", ext_type}, {"hex", Hex(text)}};
-      break;
-    case Type::kArray: {
-      Json array = Json::array();
-      if (!reader.ReadArrayHeader(&count)) break;
-      for (uint32_t i = 0; i < count; ++i) {
-        array.push_back(ReadJson(reader));
-      }
-      return array;
-    }
-    case Type::kMap: {
-      Json object = Json::object();
-      if (!reader.ReadMapHeader(&count)) break;
-      for (uint32_t i = 0; i < count; ++i) {
-        Json key = ReadJson(reader);
-        std::string name = key.is_string() ? key.get<std::string>() : Dump(key);
-        object[name] = ReadJson(reader);
-      }
-      return object;
-    }
-    case Type::kNil:
-    case Type::kInvalid:
-      (void)reader.ReadNil();
-      return nullptr;
-  }
-  return nullptr;
-}
 
 }  // namespace
 
 Json ToJson(std::string_view encoded) {
-  size_t size = 0;
-  if (msgpack_io::CheckValue(encoded, msgpack_io::kDepthMax, encoded.size(), &size) !=
-      msgpack_io::CheckResult::kOk) {
-    return nullptr;
-  }
-  Reader reader(encoded);
-  return ReadJson(reader);
+  const std::string text = MsgpackToJson(encoded);
+  return text.empty() ? Json() : Json::parse(text);
 }
 
 Result<std::string> FromJson(const Json& json) {
@@ -110,8 +33,9 @@ std::string Dump(const Json& json) {
 }
 
 std::string MsgpackToJson(std::string_view encoded) {
-  if (encoded.empty()) return "";
-  return Dump(ToJson(encoded));
+  std::string text;
+  if (!encoded.empty() && !msgpack_io::AppendJson(encoded, &text)) text = "null";
+  return text;
 }
 
 Result<std::string> JsonToMsgpack(std::string_view json) {

@@ -58,12 +58,13 @@ ServerContext& HttpExchange::server() const { return connection_.loop().server()
 
 void HttpExchange::Respond(const HttpResponse& response) { connection_.Respond(response); }
 
-void HttpExchange::Call(std::string_view method, std::string_view params, Then then) {
+void HttpExchange::Call(std::string_view method, std::string_view params, Then then,
+                        ResultForm form) {
   const Method* const row = FindMethod(method);
   then_ = then;
   Dispatcher& dispatcher = loop().dispatcher();
   loop().counters().methods[MethodIndex(*row)].Add();
-  const RequestTag tag{0, false, row};
+  const RequestTag tag{0, false, row, form};
   if (Status status = CheckRight(connection_.caller(), *row); !status.ok()) {
     connection_.AnswerError(tag, status);
     return;
@@ -73,9 +74,9 @@ void HttpExchange::Call(std::string_view method, std::string_view params, Then t
 }
 
 void HttpExchange::CallWithin(std::string_view owner, std::string_view method,
-                              std::string_view params, Then then) {
+                              std::string_view params, Then then, ResultForm form) {
   const Connection::WithinOwner within(connection_, owner);
-  Call(method, params, then);
+  Call(method, params, then, form);
 }
 
 void HttpExchange::RefuseCaller(Then then) {
@@ -87,7 +88,7 @@ void HttpExchange::Validate(const Space& space, const TokenKey& key, Then then) 
   static const Method* const validate = FindMethod("validate");
   then_ = then;
   loop().counters().methods[MethodIndex(*validate)].Add();
-  loop().dispatcher().batch().Add(connection_, {0, false, validate}, space,
+  loop().dispatcher().batch().Add(connection_, {0, false, validate, nullptr}, space,
                                   {.is_key = true, .token = {}, .key = key});
 }
 

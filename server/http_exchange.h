@@ -43,7 +43,7 @@ std::string_view HttpReason(unsigned status);
 struct MethodAnswer {
   Status error;
   std::string_view id_hex;  // of the token that is in the way, where the error has one
-  std::string_view result;  // one encoded value, unless there is an error
+  std::string_view result;  // one encoded value, or its form; unless there is an error
 };
 
 class HttpExchange {
@@ -73,11 +73,12 @@ class HttpExchange {
 
   // The answer, once.
   void Respond(const HttpResponse& response);
-  // A method, if the caller has the right to it. `params` is an encoded array.
-  void Call(std::string_view method, std::string_view params, Then then);
+  // A method, if the caller has the right to it. `params` is an encoded array; `form` is for
+  // queries, and where it is given the result is what it makes.
+  void Call(std::string_view method, std::string_view params, Then then, ResultForm form = nullptr);
   // The same, and to the method only this owner's tokens are there.
   void CallWithin(std::string_view owner, std::string_view method, std::string_view params,
-                  Then then);
+                  Then then, ResultForm form = nullptr);
   // `then` is told `unauthenticated`, after a while: the caller's credentials are wrong.
   void RefuseCaller(Then then);
   // The method validate, of a key, whoever asks; `then` has its result.

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "protocol/error.h"
@@ -16,11 +17,16 @@ class Dispatcher;
 class Connection;
 struct Method;
 
+// What becomes of a result, which is MessagePack, for those who want it otherwise.
+using ResultForm = void (*)(std::string_view encoded, std::string* out);
+
 // Which request an answer belongs to.
 struct RequestTag {
   uint32_t msgid = 0;
   bool is_notification = false;
   const Method* method = nullptr;
+  // Of the queries that run on workers, which see to it; null = MessagePack.
+  ResultForm form = nullptr;
 };
 
 // One request on its way through a handler; lives for the handler's call.

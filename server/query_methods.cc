@@ -137,6 +137,11 @@ QueryJob::~QueryJob() {
 void QueryJob::Run(std::unique_ptr<Job> self) {
   msgpack_io::Writer writer(&result_);
   status_ = Answer(writer);
+  if (const ResultForm form = request_.tag().form; form != nullptr && status_.ok()) {
+    std::string formed;
+    form(result_, &formed);
+    result_ = std::move(formed);
+  }
   if (!result_.empty()) pool_->AddResult(result_.size());
   (void)self.release();
   request_.Post(std::unique_ptr<Completion>(this));

@@ -27,6 +27,11 @@ TEST(ClientJson, TellsInTextWhatJsonHasNoWordFor) {
   EXPECT_EQ(MsgpackToJson(Ext(-1, "\x01")), R"({"ext":-1,"hex":"01"})");
   EXPECT_EQ(MsgpackToJson("\x81\x07\xc3"), R"({"7":true})");
   EXPECT_EQ(MsgpackToJson("\x81\x90\xc3"), R"({"[]":true})");
+  EXPECT_EQ(MsgpackToJson(std::string_view("\x81\xc4\x01\x07\x01", 5)),
+            R"({"{\"hex\":\"07\"}":1})");
+  EXPECT_EQ(MsgpackToJson(std::string_view("\xca\x3f\xc0\x00\x00", 5)), "1.5");
+  EXPECT_EQ(MsgpackToJson(std::string_view("\xca\x7f\x80\x00\x00", 5)), "null");  // infinite
+  EXPECT_EQ(MsgpackToJson(Str("\"\\\n\x1f")), R"("\"\\\n\u001f")");
   EXPECT_EQ(MsgpackToJson(Str("\xff")), "\"\xef\xbf\xbd\"");
   // Not a value.
   EXPECT_EQ(MsgpackToJson("\xc1"), "null");

@@ -9,11 +9,13 @@ import hashlib
 import http.client
 import json
 import os
+import socket
 import sys
 import tempfile
 import unittest
 import urllib.parse
 
+import msgpack
 from jsonschema import Draft202012Validator, RefResolver
 from server_under_test import Server
 
@@ -155,7 +157,22 @@ class RestTest(unittest.TestCase):
                 break
         self.assertEqual((len(seen), set(seen)), (7, made))
         self.assertEqual(self.ask("GET", "/v1/tokens", owner="ann", cursor="wrong").status, 400)
-        self.assertEqual(self.ask("GET", "/v1/tokens", owner="ann", limit=101).status, 400)
+        self.assertEqual(self.ask("GET", "/v1/tokens", owner="ann", limit=1001).status, 400)
+
+    def test_attributes_that_json_has_no_words_for(self):
+        with socket.create_connection(self.server.address("rpc"), timeout=60) as rpc:
+            for number, (method, params) in enumerate([
+                    ("hello", [{"client_id": "app", "client_secret": "app"}]),
+                    ("insert", [{"token": "odd", "owner": "ann", "attributes": {7: b"\x00\xff", "f": 0.5}}])]):
+                rpc.sendall(msgpack.packb([0, number, method, params]))
+                unpacker = msgpack.Unpacker()
+                while (answer := next(unpacker, None)) is None:
+                    unpacker.feed(rpc.recv(4096))
+                self.assertEqual(answer[:3], [1, number, None])
+        shown = {"7": {"hex": "00ff"}, "f": 0.5}
+        (item,) = self.ask("GET", "/v1/tokens", owner="ann").body["items"]
+        self.assertEqual(item["attributes"], shown)
+        self.assertEqual(self.ask("GET", "/v1/tokens/" + item["id"], owner="ann").body, item)
 
     def test_all_of_an_owner(self):
         for owner in ("ann", "ann", "b ü/b"):

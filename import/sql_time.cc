@@ -1,6 +1,7 @@
 #include "import/sql_time.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "protocol/record.h"
 
@@ -47,63 +48,90 @@ TimeResult Finish(int64_t seconds, int64_t ms_part, uint64_t* ms) {
   return TimeResult::kOk;
 }
 
-}  // namespace
+struct DateTime {
+  int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0, milliseconds = 0;
+  std::optional<TimeZone> zone;  // that it names itself
+};
 
-TimeResult ReadDateTime(std::string_view text, const TimeZone& zone, uint64_t* ms) {
+// "2026-11-23 04:30:00", as nearly all of them are written.
+bool ReadPlain(std::string_view text, DateTime* at) {
+  if (text.size() != 19 || text[4] != '-' || text[7] != '-' || text[10] != ' ' || text[13] != ':' ||
+      text[16] != ':') {
+    return false;
+  }
+  bool are_digits = true;
+  const auto two = [&](size_t place) {
+    are_digits = are_digits && IsDigit(text[place]) && IsDigit(text[place + 1]);
+    return (text[place] - '0') * 10 + (text[place + 1] - '0');
+  };
+  at->year = two(0) * 100 + two(2);
+  at->month = two(5);
+  at->day = two(8);
+  at->hour = two(11);
+  at->minute = two(14);
+  at->second = two(17);
+  return are_digits;
+}
+
+bool ReadAnyForm(std::string_view text, DateTime* at) {
+  *at = {};
   while (TakeAny(&text, " \t")) {
   }
   while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0, fraction = 0;
   const bool compact =
       (text.size() == 8 || text.size() == 14 || (text.size() > 14 && text[14] == '.')) &&
       std::all_of(text.begin(), text.begin() + (text.size() == 8 ? 8 : 14), IsDigit);
   bool has_time = false;
   if (compact) {
     has_time = text.size() > 8;
-    TakeDigits(&text, 4, false, &year);
-    TakeDigits(&text, 2, false, &month);
-    TakeDigits(&text, 2, false, &day);
+    TakeDigits(&text, 4, false, &at->year);
+    TakeDigits(&text, 2, false, &at->month);
+    TakeDigits(&text, 2, false, &at->day);
     if (has_time) {
-      TakeDigits(&text, 2, false, &hour);
-      TakeDigits(&text, 2, false, &minute);
-      TakeDigits(&text, 2, false, &second);
+      TakeDigits(&text, 2, false, &at->hour);
+      TakeDigits(&text, 2, false, &at->minute);
+      TakeDigits(&text, 2, false, &at->second);
     }
   } else {
-    if (!TakeDigits(&text, 4, false, &year) || !TakeAny(&text, "-/.") ||
-        !TakeDigits(&text, 2, true, &month) || !TakeAny(&text, "-/.") ||
-        !TakeDigits(&text, 2, true, &day)) {
-      return TimeResult::kBad;
+    if (!TakeDigits(&text, 4, false, &at->year) || !TakeAny(&text, "-/.") ||
+        !TakeDigits(&text, 2, true, &at->month) || !TakeAny(&text, "-/.") ||
+        !TakeDigits(&text, 2, true, &at->day)) {
+      return false;
     }
     if (!text.empty()) {
       has_time = true;
-      if (!TakeAny(&text, " T") || !TakeDigits(&text, 2, true, &hour) || !TakeAny(&text, ":") ||
-          !TakeDigits(&text, 2, true, &minute)) {
-        return TimeResult::kBad;
+      if (!TakeAny(&text, " T") || !TakeDigits(&text, 2, true, &at->hour) || !TakeAny(&text, ":") ||
+          !TakeDigits(&text, 2, true, &at->minute)) {
+        return false;
       }
-      if (TakeAny(&text, ":") && !TakeDigits(&text, 2, true, &second)) return TimeResult::kBad;
+      if (TakeAny(&text, ":") && !TakeDigits(&text, 2, true, &at->second)) return false;
     }
   }
-  if (has_time && TakeAny(&text, ".,")) fraction = TakeMilliseconds(&text);
+  if (has_time && TakeAny(&text, ".,")) at->milliseconds = TakeMilliseconds(&text);
+  if (!has_time || text.empty()) return true;
+  TakeAny(&text, " ");
+  // An offset or UTC; names of zones would be looked up in files.
+  const bool offset =
+      !text.empty() && std::string_view("+-Z").find(text.front()) != std::string_view::npos;
+  return (offset || text == "UTC") && TimeZone::Load(text, &at->zone.emplace()).ok();
+}
 
-  TimeZone own;
-  bool own_zone = false;
-  if (has_time && !text.empty()) {
-    TakeAny(&text, " ");
-    // An offset or UTC; names of zones would be looked up in files.
-    bool offset =
-        !text.empty() && std::string_view("+-Z").find(text.front()) != std::string_view::npos;
-    if ((!offset && text != "UTC") || !TimeZone::Load(text, &own).ok()) return TimeResult::kBad;
-    own_zone = true;
-  }
-  if (year == 0 && month == 0 && day == 0) return TimeResult::kZero;
+}  // namespace
+
+TimeResult ReadDateTime(std::string_view text, const TimeZone& zone, uint64_t* ms) {
+  DateTime at;
+  if (!ReadPlain(text, &at) && !ReadAnyForm(text, &at)) return TimeResult::kBad;
+  if (at.year == 0 && at.month == 0 && at.day == 0) return TimeResult::kZero;
   constexpr int kDays[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-  bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-  if (month < 1 || month > 12 || day < 1 || day > kDays[month - 1] ||
-      (month == 2 && day == 29 && !leap) || hour > 23 || minute > 59 || second > 59) {
+  const bool leap = (at.year % 4 == 0 && at.year % 100 != 0) || at.year % 400 == 0;
+  if (at.month < 1 || at.month > 12 || at.day < 1 || at.day > kDays[at.month - 1] ||
+      (at.month == 2 && at.day == 29 && !leap) || at.hour > 23 || at.minute > 59 ||
+      at.second > 59) {
     return TimeResult::kBad;
   }
-  int64_t local = DaysFromCivil(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
-  return Finish((own_zone ? own : zone).ToUtc(local), fraction, ms);
+  const int64_t local = DaysFromCivil(at.year, at.month, at.day) * 86400 + at.hour * 3600 +
+                        at.minute * 60 + at.second;
+  return Finish((at.zone ? *at.zone : zone).ToUtc(local), at.milliseconds, ms);
 }
 
 TimeResult ReadEpoch(std::string_view text, EpochUnit unit, uint64_t* ms) {

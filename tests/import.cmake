@@ -3,6 +3,7 @@ tokend_test(sql_tokenizer_test LIBS tokend_import LABELS unit)
 tokend_test(decompress_test LIBS tokend_import PkgConfig::ZLIB PkgConfig::ZSTD PkgConfig::LZMA
   LABELS unit)
 tokend_test(time_zone_test LIBS tokend_import LABELS unit)
+tokend_test(hex_test LIBS tokend_import LABELS unit)
 tokend_test(sql_time_test LIBS tokend_import LABELS unit)
 tokend_test(table_mapping_test LIBS tokend_import LABELS unit)
 tokend_test(scopes_test LIBS tokend_import LABELS unit)

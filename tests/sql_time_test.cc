@@ -58,6 +58,19 @@ TEST(ReadDateTimeTest, TakesTheFormsThatTablesHold) {
   EXPECT_EQ(DateTime("2028-02-29 00:00:00"), "1835395200000");
 }
 
+// What stands where it mostly does is read in one go; a blank behind it has it read the long way.
+TEST(ReadDateTimeTest, ReadsTheCommonFormAsAnyOther) {
+  const std::string common = "2031-10-21 11:35:59";
+  EXPECT_EQ(DateTime(common), DateTime(common + " "));
+  for (size_t place = 0; place < common.size(); ++place) {
+    for (int c = 1; c < 256; ++c) {
+      std::string text = common;
+      text[place] = static_cast<char>(c);
+      ASSERT_EQ(DateTime(text), DateTime(text + " ")) << text;
+    }
+  }
+}
+
 TEST(ReadDateTimeTest, CutsDigitsBelowMilliseconds) {
   EXPECT_EQ(DateTime("1970-01-01 00:00:01.999999"), "1999");
   EXPECT_EQ(DateTime("1970-01-01 00:00:01.0009"), "1000");

@@ -161,7 +161,7 @@ class TokendDriver final : public Driver {
     encoded_.clear();
     msgpack_io::Writer writer(&encoded_);
     BeginRequest(msgid, "revoke", &writer);
-    Encode(TokenParams{.token = {.token = {token, kTokenBytes}}}, &writer);
+    Encode(TokenParams{.token = {.token = SecretView({token, kTokenBytes})}}, &writer);
     out->Append(encoded_);
   }
 
@@ -175,7 +175,7 @@ class TokendDriver final : public Driver {
       char* text = token_texts_.data() + i * kTokenBytes;
       tokens_.WriteToken(index, text);
       InsertParams& insert = inserts_[i];
-      insert.token.token = {text, kTokenBytes};
+      insert.token.token = SecretView({text, kTokenBytes});
       insert.expires_at_ms = tokens_.ExpiresAtMs(index);
       insert.owner = tokens_.Owner(index);
       const std::vector<std::string>& scopes = tokens_.Scopes(index);

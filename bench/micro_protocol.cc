@@ -118,11 +118,11 @@ void CheckDecodeValidate() {
     TokenParams params;
     Require(frame.result == FrameResult::kRequest && frame.msgid == i &&
                 frame.method == "validate" && DecodeToken(frame.params, &params).ok() &&
-                params.token.token == Tokens().Token(i),
+                params.token.token.bytes() == Tokens().Token(i),
             "ReadFrame and DecodeToken");
     ValidateFrame fast;
     Require(ReadValidateFrame(rest, &fast) == frame.size && fast.msgid == i &&
-                fast.token.token == params.token.token &&
+                fast.token.token.bytes() == params.token.token.bytes() &&
                 fast.has_namespace == (params.namespace_name != kDefaultNamespace),
             "ReadValidateFrame");
     rest.remove_prefix(frame.size);
@@ -173,7 +173,7 @@ void CheckDecodeValidateMany() {
               fast.tokens.size() == kRequests,
           "ReadValidateManyFrame");
   for (uint64_t i = 0; i < kRequests; ++i) {
-    Require(params.tokens[i].token == Tokens().Token(i), "a token of DecodeTokens");
+    Require(params.tokens[i].token.bytes() == Tokens().Token(i), "a token of DecodeTokens");
     Require(fast.tokens[i] == Tokens().Token(i), "a token of ReadValidateManyFrame");
   }
 }
@@ -268,7 +268,8 @@ void CheckDecodeInsertMany() {
   Require(DecodeInsertMany(frame.params, {}, &elements).ok() && elements.size() == kInserts,
           "DecodeInsertMany");
   for (uint64_t i = 0; i < kInserts; ++i) {
-    Require(elements[i].status.ok() && elements[i].insert.token.token == Tokens().Token(i) &&
+    Require(elements[i].status.ok() &&
+                elements[i].insert.token.token.bytes() == Tokens().Token(i) &&
                 elements[i].insert.owner == Tokens().Owner(i),
             "an element of DecodeInsertMany");
   }

@@ -38,7 +38,7 @@ Result<TokenRef> RefOf(const Token& token) {
   TokenRef ref;
   ref.is_key = token.is_key;
   if (!token.is_key) {
-    ref.token = token.bytes;
+    ref.token = SecretView(token.bytes);
     return ref;
   }
   if (token.bytes.size() != kTokenKeyBytes) {

@@ -67,7 +67,7 @@ struct ImportOptions {
   // How presented tokens become keys, for tables mapped by `columns`; missing: sha256.
   std::optional<DigestScheme> scheme;
   // Of that scheme, if it takes one and `columns` maps tokens in clear; else empty.
-  std::string secret;
+  Secret secret;
   // "UTC", "+HH:MM", "-HH:MM" or a name of the system's time zone database. Empty: not given.
   std::string time_zone;
   ZeroDates zero_dates = ZeroDates::kRefuse;

@@ -7,7 +7,7 @@ namespace tokend {
 
 void RowBatch::Add(const ImportRow& row) {
   ImportRow& copy = rows_.emplace_back(row);
-  copy.token.token = Copy(row.token.token);
+  copy.token.token = SecretView(Copy(row.token.token.bytes()));
   if (copy.owner) copy.owner = Copy(*row.owner);
   if (copy.name) copy.name = Copy(*row.name);
   for (std::string_view& scope : copy.scopes) scope = Copy(scope);

@@ -434,7 +434,7 @@ RowBuilder::Refusal RowBuilder::TakeToken(const Bound& bound, const Cell& cell, 
   if (IsPasswordHash(text)) return RefusalReason::kPasswordHash;
   ++tokens_;
   if (TokenKey key; ParseHexKey(text, kTokenKeyBytes, &key)) ++tokens_like_digests_;
-  row->token.key = digester_.Digest(scheme_, text, secret_);
+  row->token.key = digester_.Digest(scheme_, text, secret_.bytes());
   if (!loose_collation_.empty()) loose_token_ = text;
   return std::nullopt;
 }

@@ -41,7 +41,7 @@ class RowBuilder {
   // builder.
   struct Scheme {
     DigestScheme scheme = DigestScheme::kSha256;
-    std::string_view secret;
+    SecretView secret;
   };
 
   RowBuilder(TableMapping mapping, const Scheme& scheme, ZeroDates zero_dates,
@@ -126,7 +126,7 @@ class RowBuilder {
 
   const TableMapping mapping_;
   const DigestScheme scheme_;
-  const std::string_view secret_;
+  const SecretView secret_;
   const ZeroDates zero_dates_;
   const std::optional<Lifetime> lifetime_;
   const TimeZone* timestamp_zone_ = nullptr;

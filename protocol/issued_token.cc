@@ -59,7 +59,7 @@ std::array<char, kChecksumBytes> Checksum(std::string_view prefix_and_body) {
 
 // `fill` gives as many random bytes as it is asked for, other ones each time.
 template <typename Fill>
-std::string TokenOf(std::string_view prefix, const Fill& fill) {
+Secret TokenOf(std::string_view prefix, const Fill& fill) {
   std::string token;
   // Reserved whole, so that no half of a token is left behind in a buffer grown out of.
   token.reserve(prefix.size() + 1 + kBodyBytes + kChecksumBytes);
@@ -77,7 +77,7 @@ std::string TokenOf(std::string_view prefix, const Fill& fill) {
   OPENSSL_cleanse(random.data(), random.size());
   const auto checksum = Checksum(token);
   token.append(checksum.data(), checksum.size());
-  return token;
+  return Secret(std::move(token));
 }
 
 }  // namespace
@@ -87,12 +87,11 @@ bool IsValidIssuedPrefix(std::string_view prefix) {
          std::all_of(prefix.begin(), prefix.end(), IsBase62);
 }
 
-std::string MakeIssuedToken(std::string_view prefix) {
+Secret MakeIssuedToken(std::string_view prefix) {
   return TokenOf(prefix, [](std::span<uint8_t> out) { FillRandom(out.data(), out.size()); });
 }
 
-std::string DeriveIssuedToken(std::string_view prefix, std::string_view secret,
-                              std::string_view name) {
+Secret DeriveIssuedToken(std::string_view prefix, SecretView secret, std::string_view name) {
   std::string block(name);
   block.push_back('\0');
   return TokenOf(prefix, [&](std::span<uint8_t> out) {
@@ -100,7 +99,7 @@ std::string DeriveIssuedToken(std::string_view prefix, std::string_view secret,
     ++block.back();
     std::array<uint8_t, EVP_MAX_MD_SIZE> digest;
     unsigned int size = 0;
-    if (HMAC(EVP_sha512(), secret.data(), static_cast<int>(secret.size()),
+    if (HMAC(EVP_sha512(), secret.bytes().data(), static_cast<int>(secret.size()),
              reinterpret_cast<const uint8_t*>(block.data()), block.size(), digest.data(),
              &size) == nullptr) {
       throw std::runtime_error("HMAC-SHA-512 cannot be computed");

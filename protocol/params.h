@@ -16,6 +16,7 @@
 #include "protocol/msgpack.h"
 #include "protocol/record.h"
 #include "protocol/rpc.h"
+#include "protocol/secret.h"
 #include "protocol/token.h"
 
 namespace tokend {
@@ -34,14 +35,15 @@ inline constexpr int8_t kExtTokenKey = 1;
 // A token as presented: the token itself, or its key (ext type 1).
 struct TokenRef {
   bool is_key = false;
-  std::string_view token;  // when !is_key: 1 ... kTokenBytesMax bytes
-  TokenKey key;            // when is_key
+  SecretView token;  // when !is_key: 1 ... kTokenBytesMax bytes
+  TokenKey key;      // when is_key
 };
 
 struct HelloParams {
   std::string_view client, version;
   // Who asks, where callers are configured; both or neither.
-  std::string_view client_id, client_secret;
+  std::string_view client_id;
+  SecretView client_secret;
 };
 
 struct TokenParams {  // validate, revoke

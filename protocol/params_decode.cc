@@ -67,7 +67,7 @@ constexpr Field<HelloParams> kHelloFields[] = {
     {"client", Into<&HelloParams::client, ReadText>},
     {"version", Into<&HelloParams::version, ReadText>},
     {"client_id", Into<&HelloParams::client_id, ReadText>},
-    {"client_secret", Into<&HelloParams::client_secret, ReadText>},
+    {"client_secret", Into<&HelloParams::client_secret, ReadSecret>},
 };
 
 template <typename Params>

@@ -99,7 +99,7 @@ void Filters(const ListParams& params, Entries* entries) {
 
 // As bin, since a token need not be UTF-8.
 void EncodeTokenRef(const TokenRef& token, Writer* out) {
-  token.is_key ? out->Ext(kExtTokenKey, token.key.view()) : out->Bin(token.token);
+  token.is_key ? out->Ext(kExtTokenKey, token.key.view()) : out->Bin(token.token.bytes());
 }
 
 void Encode(const TokenParams& params, Writer* out) {

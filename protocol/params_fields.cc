@@ -43,7 +43,7 @@ Status ReadToken(Reader& in, std::string_view field, TokenRef* out) {
   if (in.ReadStr(&bytes) || in.ReadBin(&bytes)) {
     if (bytes.empty() || bytes.size() > kTokenBytesMax) return Bad(field, kTokenRule);
     out->is_key = false;
-    out->token = bytes;
+    out->token = SecretView(bytes);
     return Status::Ok();
   }
   if (in.ReadExt(&type, &bytes) && type == kExtTokenKey && bytes.size() == kTokenKeyBytes) {
@@ -70,6 +70,13 @@ Status ReadNamespace(Reader& in, std::string_view field, std::string_view* out) 
 
 Status ReadText(Reader& in, std::string_view field, std::string_view* out) {
   return ReadUtf8(in, 0, kTextBytesMax, out) ? Status::Ok() : Bad(field, kTextRule);
+}
+
+Status ReadSecret(Reader& in, std::string_view field, SecretView* out) {
+  std::string_view text;
+  Status status = ReadText(in, field, &text);
+  *out = SecretView(text);
+  return status;
 }
 
 Status ReadScopes(Reader& in, std::string_view field, std::vector<std::string_view>* out) {

@@ -37,6 +37,7 @@ Status ReadToken(Reader& in, std::string_view field, TokenRef* out);
 Status ReadId(Reader& in, std::string_view field, TokenId* out);
 Status ReadNamespace(Reader& in, std::string_view field, std::string_view* out);
 Status ReadText(Reader& in, std::string_view field, std::string_view* out);
+Status ReadSecret(Reader& in, std::string_view field, SecretView* out);  // a text
 Status ReadScopes(Reader& in, std::string_view field, std::vector<std::string_view>* out);
 Status ReadAttributes(Reader& in, std::string_view field, std::string_view* out);
 Status ReadPrefix(Reader& in, std::string_view field, std::string_view* out);

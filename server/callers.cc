@@ -73,12 +73,12 @@ std::string RoleNames() {
   return names;
 }
 
-Identity Identity::OfSecret(std::string_view name, std::string_view secret) {
+Identity Identity::OfSecret(std::string_view name, SecretView secret) {
   Identity identity;
   identity.kind = Kind::kSecret;
   identity.name = std::string(name);
   Digester digester;
-  identity.secret_sha256 = digester.Sha256(secret).bytes;
+  identity.secret_sha256 = digester.Sha256(secret.bytes()).bytes;
   return identity;
 }
 

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "protocol/error.h"
+#include "protocol/secret.h"
 #include "server/replaceable.h"
 
 namespace tokend {
@@ -46,7 +47,7 @@ struct Identity {
   uid_t uid = 0;
   std::vector<std::string> certificate_names = {};
 
-  static Identity OfSecret(std::string_view name, std::string_view secret);
+  static Identity OfSecret(std::string_view name, SecretView secret);
 };
 
 class Caller {

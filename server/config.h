@@ -15,6 +15,7 @@
 
 #include "protocol/digest.h"
 #include "protocol/error.h"
+#include "protocol/secret.h"
 #include "server/auth_routes.h"
 #include "server/callers.h"
 
@@ -25,7 +26,7 @@ struct NamespaceConfig {
   std::string name;
   DigestScheme scheme = DigestScheme::kSha256;
   std::string secret_file = {};  // empty = none; TakesSecret(scheme) if there is one
-  std::string secret = {};       // what it holds (secret_file.h); never printed
+  Secret secret = {};            // what it holds (secret_file.h)
 };
 
 // The initial values are the defaults. What each means is in its row (config.cc).

@@ -67,7 +67,7 @@ class Table {
   // The wire's own rule: as the parameter that it will be.
   void CheckNamespace(const std::string& value) {
     TokenParams params;
-    params.token.token = "any";
+    params.token.token = SecretView("any");
     params.namespace_name = value;
     std::string encoded;
     msgpack_io::Writer writer(&encoded);

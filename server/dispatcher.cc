@@ -12,11 +12,11 @@ void NamespaceCache::Load(uint64_t version) {
   namespaces_ = store_.namespaces();
   with_keys_.clear();
   without_keys_.clear();
-  std::unordered_map<std::string_view, std::string_view> secrets;
+  std::unordered_map<std::string_view, SecretView> secrets;
   for (const NamespaceConfig& space : config_.namespaces) secrets[space.name] = space.secret;
   for (const auto& [name, info] : *namespaces_) {
     const auto secret = secrets.find(name);
-    const Space space{info, secret == secrets.end() ? std::string_view() : secret->second};
+    const Space space{info, secret == secrets.end() ? SecretView() : secret->second};
     (space.has_keys() ? with_keys_ : without_keys_).emplace(name, space);
   }
   const auto found = with_keys_.find(kDefaultNamespace);
@@ -66,7 +66,7 @@ size_t Dispatcher::TryValidateMany(Connection& connection, std::string_view byte
   loop_.counters().requests.Add();
   loop_.counters().methods[MethodIndex(*validate_many_)].Add();
   batch_.AddMany(connection, {frame.msgid, false, validate_many_}, frame.tokens.size());
-  for (const std::string_view token : frame.tokens) batch_.AddLookup(*space, token);
+  for (const std::string_view token : frame.tokens) batch_.AddLookup(*space, SecretView(token));
   return size;
 }
 

@@ -115,7 +115,8 @@ class Dispatcher {
   Digester& digester() { return digester_; }
   // Requires of a token that is no key: space.has_keys().
   TokenKey KeyOf(const TokenRef& token, const Space& space) {
-    return token.is_key ? token.key : digester_.Digest(space.scheme, token.token, space.secret);
+    return token.is_key ? token.key
+                        : digester_.Digest(space.scheme, token.token.bytes(), space.secret.bytes());
   }
   // Reused by the handler of validate_many, so that it allocates nothing in steady state.
   TokensParams& tokens_params() { return tokens_params_; }

@@ -28,16 +28,16 @@ std::string_view Trimmed(std::string_view text) {
 }
 
 // "Bearer TOKEN" and "token TOKEN"; nullopt for any other scheme.
-std::optional<std::string_view> TokenOfAuthorization(std::string_view value) {
+std::optional<SecretView> TokenOfAuthorization(std::string_view value) {
   for (const std::string_view scheme : {"bearer", "token"}) {
     if (!IsSameIgnoringCase(value.substr(0, scheme.size()), scheme)) continue;
     const std::string_view rest = value.substr(scheme.size());
-    if (rest.empty() || rest.starts_with(' ')) return Trimmed(rest);
+    if (rest.empty() || rest.starts_with(' ')) return SecretView(Trimmed(rest));
   }
   return std::nullopt;
 }
 
-std::optional<std::string_view> TokenOfCookies(std::string_view cookies, std::string_view name) {
+std::optional<SecretView> TokenOfCookies(std::string_view cookies, std::string_view name) {
   while (!cookies.empty()) {
     std::string_view cookie = Trimmed(TakePiece(&cookies, ';'));
     if (!cookie.starts_with(name) || cookie.substr(name.size(), 1) != "=") continue;
@@ -45,19 +45,20 @@ std::optional<std::string_view> TokenOfCookies(std::string_view cookies, std::st
     if (cookie.size() >= 2 && cookie.starts_with('"') && cookie.ends_with('"')) {
       cookie = cookie.substr(1, cookie.size() - 2);
     }
-    return cookie;
+    return SecretView(cookie);
   }
   return std::nullopt;
 }
 
 // nullopt where no credentials came; an empty one is one that cannot be good.
-std::optional<std::string_view> TokenOf(const HttpRequest& request, const Config& config) {
+std::optional<SecretView> TokenOf(const HttpRequest& request, const Config& config) {
   for (const HttpField& field : request.fields) {
     if (!IsSameIgnoringCase(field.name, "authorization")) continue;
     if (const auto token = TokenOfAuthorization(field.value)) return token;
   }
   if (!config.auth_token_header.empty()) {
-    if (const HttpField* field = request.Find(config.auth_token_header)) return field->value;
+    if (const HttpField* field = request.Find(config.auth_token_header))
+      return SecretView(field->value);
   }
   if (config.auth_token_cookie.empty()) return std::nullopt;
   for (const HttpField& field : request.fields) {

@@ -14,10 +14,10 @@
 
 #include "protocol/error.h"
 #include "protocol/http.h"
+#include "protocol/secret.h"
 #include "protocol/token.h"
 #include "server/methods.h"
 #include "server/space.h"
-#include "server/wipe.h"
 
 namespace tokend {
 
@@ -53,10 +53,10 @@ class HttpExchange {
   // What an endpoint keeps until the answer is there; its memory is used again.
   struct Note {
     TokenKey key;
-    std::string text;  // wiped when it goes
+    std::string text;
+    Secret token;
     uint64_t number = 0;
     std::optional<uint64_t> expires_at_ms;
-    ~Note() { WipeAll(&text); }
   };
 
   explicit HttpExchange(HttpConnection& connection) : connection_(connection) {}

@@ -20,12 +20,11 @@ namespace {
 
 constexpr std::string_view kInactive = R"({"active":false})";
 
-// The form of either request. Wiped: it holds a token.
+// The form of either request.
 struct Form {
-  std::string token, namespace_name;
+  Secret token;
+  std::string namespace_name;
   bool has_token = false, has_namespace = false;
-
-  ~Form() { WipeAll(&token); }
 };
 
 // The errors that RFC 6749 has for such endpoints.
@@ -55,7 +54,7 @@ bool ReadForm(HttpExchange& exchange, Form* form) {
     if (name == "token") {
       repeated = repeated || form->has_token;
       form->has_token = true;
-      form->token.swap(value);
+      form->token.mutable_bytes()->swap(value);
       value.reserve(request.body.size());
     } else if (name == "namespace") {
       repeated = repeated || form->has_namespace;

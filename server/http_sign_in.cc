@@ -47,12 +47,12 @@ std::optional<Identity> IdentityOf(std::string_view value) {
     std::optional<Identity> identity;
     if (colon != std::string::npos && colon > 0) {
       identity = Identity::OfSecret(std::string_view(*pair).substr(0, colon),
-                                    std::string_view(*pair).substr(colon + 1));
+                                    SecretView(std::string_view(*pair).substr(colon + 1)));
     }
     Wipe(pair->data(), pair->size());
     return identity;
   }
-  if (TakesScheme(&value, "bearer")) return Identity::OfSecret({}, value);
+  if (TakesScheme(&value, "bearer")) return Identity::OfSecret({}, SecretView(value));
   return std::nullopt;
 }
 
@@ -84,7 +84,8 @@ bool SignInByForm(HttpExchange& exchange) {
   }
   // The value of another field may be a token.
   WipeAll(&value);
-  const bool is_right = id.empty() || exchange.connection().SignIn(Identity::OfSecret(id, secret));
+  const bool is_right =
+      id.empty() || exchange.connection().SignIn(Identity::OfSecret(id, SecretView(secret)));
   WipeAll(&secret);
   return is_right;
 }

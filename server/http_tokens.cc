@@ -215,13 +215,13 @@ void RespondCount(HttpExchange& exchange, const MethodAnswer& answer) {
 }
 
 // A token that was made. It is in no other bytes than these and the connection's, which are wiped.
-void RespondCreated(HttpExchange& exchange, std::string_view id_hex, std::string_view token,
+void RespondCreated(HttpExchange& exchange, std::string_view id_hex, SecretView token,
                     std::optional<uint64_t> expires_at_ms, bool is_repeated) {
   std::string body;
   body.reserve(kCreatedBytesMax);
   // None of them has anything to escape.
   fmt::format_to(std::back_inserter(body), R"({{"id":"{}","token":"{}","expires_at":{}}})", id_hex,
-                 token, expires_at_ms ? std::to_string(*expires_at_ms) : "null");
+                 token.bytes(), expires_at_ms ? std::to_string(*expires_at_ms) : "null");
   const std::string fields = fmt::format("Location: /v1/tokens/{}\r\n{}", id_hex,
                                          is_repeated ? "Idempotent-Replayed: true\r\n" : "");
   exchange.Respond({.status = 201, .content_type = kJsonType, .body = body, .fields = fields});
@@ -245,7 +245,8 @@ void RespondIssued(HttpExchange& exchange, const MethodAnswer& answer) {
       expires = !reader.ReadNil() && reader.ReadUint(&expires_at_ms);
     }
   }
-  RespondCreated(exchange, id_hex, token, expires ? std::optional(expires_at_ms) : std::nullopt,
+  RespondCreated(exchange, id_hex, SecretView(token),
+                 expires ? std::optional(expires_at_ms) : std::nullopt,
                  /*is_repeated=*/false);
 }
 
@@ -258,11 +259,11 @@ void RespondDerived(HttpExchange& exchange, const MethodAnswer& answer) {
     std::string_view id_hex = answer.id_hex;
     if (!is_repeated) msgpack_io::Reader(answer.result).ReadStr(&id_hex);
     exchange.server().idempotency.Settle({note.key.bytes}, note.number, id_hex);
-    RespondCreated(exchange, id_hex, note.text, note.expires_at_ms, is_repeated);
+    RespondCreated(exchange, id_hex, note.token, note.expires_at_ms, is_repeated);
   } else {
     RespondError(exchange, answer);
   }
-  WipeAll(&note.text);
+  note.token.Wipe();
 }
 
 // Makes the token of this name, or shows it again. `params` are those of issue.
@@ -296,15 +297,15 @@ void CreateDerived(HttpExchange& exchange, std::string_view key, const Json& par
   note.key = TokenKey{name.digest};
   note.number = request->number;
   note.expires_at_ms = request->expires_at_ms;
-  note.text = server.idempotency.TokenOf(name, request->number, insert.prefix);
+  note.token = server.idempotency.TokenOf(name, request->number, insert.prefix);
   if (!request->id_hex.empty()) {
     // As it was answered then, whatever has become of the token.
-    RespondCreated(exchange, request->id_hex, note.text, request->expires_at_ms,
+    RespondCreated(exchange, request->id_hex, note.token, request->expires_at_ms,
                    /*is_repeated=*/true);
-    WipeAll(&note.text);
+    note.token.Wipe();
     return;
   }
-  insert.token = {.is_key = false, .token = note.text, .key = {}};
+  insert.token = {.is_key = false, .token = note.token, .key = {}};
   insert.ttl_ms.reset();
   insert.expires_at_ms = request->expires_at_ms;
   std::string encoded_insert;

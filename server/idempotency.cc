@@ -7,7 +7,6 @@
 
 #include "protocol/digest.h"
 #include "protocol/issued_token.h"
-#include "server/wipe.h"
 
 namespace tokend {
 namespace {
@@ -21,13 +20,15 @@ std::array<uint8_t, 32> Sha256(std::string_view bytes) {
 
 }  // namespace
 
-Idempotency::Idempotency(const Clock& clock) : clock_(clock), secret_(kSecretBytes, '\0') {
-  if (RAND_bytes(reinterpret_cast<unsigned char*>(secret_.data()), kSecretBytes) != 1) {
+Idempotency::Idempotency(const Clock& clock)
+    : clock_(clock), secret_(std::string(kSecretBytes, '\0')) {
+  if (RAND_bytes(reinterpret_cast<unsigned char*>(secret_.mutable_bytes()->data()), kSecretBytes) !=
+      1) {
     throw std::runtime_error("the system has no randomness to give");
   }
 }
 
-Idempotency::~Idempotency() { WipeAll(&secret_); }
+Idempotency::~Idempotency() = default;
 
 size_t Idempotency::NameHash::operator()(const Name& name) const {
   size_t hash = 0;
@@ -78,7 +79,7 @@ void Idempotency::Settle(const Name& name, uint64_t number, std::string_view id_
   found->second.request.id_hex = id_hex;
 }
 
-std::string Idempotency::TokenOf(const Name& name, uint64_t number, std::string_view prefix) const {
+Secret Idempotency::TokenOf(const Name& name, uint64_t number, std::string_view prefix) const {
   std::string of(reinterpret_cast<const char*>(name.digest.data()), name.digest.size());
   return DeriveIssuedToken(prefix, secret_, of + std::to_string(number));
 }

@@ -15,6 +15,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "protocol/secret.h"
 #include "storage/clock.h"
 #include "storage/mutex.h"
 
@@ -52,7 +53,7 @@ class Idempotency {
   // Its token is there.
   void Settle(const Name& name, uint64_t number, std::string_view id_hex);
   // The token of that request. Requires a valid prefix.
-  std::string TokenOf(const Name& name, uint64_t number, std::string_view prefix) const;
+  Secret TokenOf(const Name& name, uint64_t number, std::string_view prefix) const;
 
  private:
   struct NameHash {
@@ -66,7 +67,7 @@ class Idempotency {
   };
 
   const Clock& clock_;
-  std::string secret_;
+  Secret secret_;
   Mutex mutex_;
   uint64_t last_number_ TOKEND_GUARDED_BY(mutex_) = 0;
   std::unordered_map<Name, Entry, NameHash> entries_ TOKEND_GUARDED_BY(mutex_);

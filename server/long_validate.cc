@@ -128,7 +128,7 @@ class LongValidates::Request {
            tokens_.position() - begin < kPieceBytes) {
       error_ = tokens_.Next(&token);  // that was checked
       if (!token.is_key && token.token.size() > kPieceBytes && IsSha256(space_.scheme)) {
-        long_part_ = DigestedPart(space_.scheme, token.token);
+        long_part_ = DigestedPart(space_.scheme, token.token.bytes());
         // Of a prefix and a bar alone there may be nothing left.
         if (!long_part_.empty()) {
           if (!long_digest_) long_digest_.emplace();

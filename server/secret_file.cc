@@ -18,7 +18,7 @@ Status Wrong(const std::string& what) { return Status(ErrorCode::kBadParams, wha
 
 }  // namespace
 
-Status ReadSecretFile(const std::string& path, std::string* secret, bool* others_may_read) {
+Status ReadSecretFile(const std::string& path, Secret* secret, bool* others_may_read) {
   // A pipe that nobody writes to would hold the start up for ever.
   const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   struct stat info;
@@ -27,20 +27,21 @@ Status ReadSecretFile(const std::string& path, std::string* secret, bool* others
   }
   if (!S_ISREG(info.st_mode)) return Wrong("must be a regular file");
   *others_may_read = (info.st_mode & (S_IRGRP | S_IROTH)) != 0;
+  std::string& bytes = *secret->mutable_bytes();
   // One byte more for the newline, and one to see that there is more.
-  secret->resize(kSecretBytesMax + 2);
+  bytes.resize(kSecretBytesMax + 2);
   size_t size = 0;
-  while (size < secret->size()) {
-    const ssize_t got = read(fd.get(), secret->data() + size, secret->size() - size);
+  while (size < bytes.size()) {
+    const ssize_t got = read(fd.get(), bytes.data() + size, bytes.size() - size);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return Wrong(fmt::format("cannot be read: {}", std::strerror(errno)));
     if (got == 0) break;
     size += static_cast<size_t>(got);
   }
-  secret->resize(size);
-  if (secret->ends_with('\n')) secret->pop_back();
-  if (secret->empty()) return Wrong("is empty");
-  if (secret->size() > kSecretBytesMax) {
+  bytes.resize(size);
+  if (bytes.ends_with('\n')) bytes.pop_back();
+  if (bytes.empty()) return Wrong("is empty");
+  if (bytes.size() > kSecretBytesMax) {
     return Wrong(fmt::format("has more than {} bytes", kSecretBytesMax));
   }
   return Status::Ok();

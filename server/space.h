@@ -11,7 +11,7 @@
 namespace tokend {
 
 struct Space : NamespaceInfo {
-  std::string_view secret;  // of the configuration, which outlives the loops; empty = none
+  SecretView secret;  // of the configuration, which outlives the loops; empty = none
 
   // Whether tokens can become keys.
   bool has_keys() const { return !TakesSecret(scheme) || !secret.empty(); }

@@ -155,7 +155,7 @@ void ValidateBatch::Digest(Digester& digester) {
   if (!rest.empty()) lookups_[rest[0].lookup].key = digester.Sha256(rest[0].part);
   undigested_.clear();
   for (const OtherUndigested& one : others_) {
-    lookups_[one.lookup].key = digester.Digest(one.scheme, one.token, one.secret);
+    lookups_[one.lookup].key = digester.Digest(one.scheme, one.token.bytes(), one.secret.bytes());
   }
   others_.clear();
 }

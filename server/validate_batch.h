@@ -44,10 +44,10 @@ class ValidateBatch {
       AddLookup(space, token.token);
     }
   }
-  void AddLookup(const Space& space, std::string_view token) {
+  void AddLookup(const Space& space, SecretView token) {
     lookups_.emplace_back().namespace_id = space.id;
     if (IsSha256(space.scheme)) [[likely]] {
-      undigested_.push_back({DigestedPart(space.scheme, token), lookups_.size() - 1});
+      undigested_.push_back({DigestedPart(space.scheme, token.bytes()), lookups_.size() - 1});
     } else {
       others_.push_back({token, lookups_.size() - 1, space.scheme, space.secret});
     }
@@ -83,10 +83,10 @@ class ValidateBatch {
     size_t lookup;  // whose key it is
   };
   struct OtherUndigested {
-    std::string_view token;
+    SecretView token;
     size_t lookup;
     DigestScheme scheme;  // !IsSha256()
-    std::string_view secret;
+    SecretView secret;
   };
 
   void AddRequest(Connection& connection, const RequestTag& tag, size_t lookups, bool is_many) {

@@ -94,8 +94,11 @@ bool ReadToken(Cursor& in, TokenRef* token) {
   } else {
     return false;
   }
+  std::string_view bytes;
+  if (size < 1 || size > kTokenBytesMax || !in.Bytes(size, &bytes)) return false;
   token->is_key = false;
-  return size >= 1 && size <= kTokenBytesMax && in.Bytes(size, &token->token);
+  token->token = SecretView(bytes);
+  return true;
 }
 
 bool ReadShortToken(Cursor& in, std::string_view* token) {

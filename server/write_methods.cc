@@ -83,7 +83,7 @@ void WriteIssued(const WriteRequest& request, msgpack_io::Writer& out) {
   out.Str("id");
   out.Str(ToHex(outcome.id));
   out.Str("token");
-  out.Str(request.issued_token);
+  out.Str(request.issued_token.bytes());
   out.Str("expires_at");
   WriteExpiry(outcome.expires_at_ms, &out);
 }
@@ -121,7 +121,7 @@ void HandleWrite(Call& call, Status (*decode)(std::string_view, Params*),
   }
 }
 
-Status IssueToken(std::string_view prefix, std::string* token) {
+Status IssueToken(std::string_view prefix, Secret* token) {
   try {
     *token = MakeIssuedToken(prefix);
     return Status::Ok();
@@ -132,7 +132,7 @@ Status IssueToken(std::string_view prefix, std::string* token) {
 
 }  // namespace
 
-WriteRequest::~WriteRequest() { explicit_bzero(issued_token.data(), issued_token.size()); }
+WriteRequest::~WriteRequest() = default;
 
 void WriteRequest::Submit(Call& call, std::unique_ptr<WriteRequest> request) {
   std::unique_ptr<Submission> submission = std::move(request);

@@ -44,8 +44,8 @@ class WriteRequest : public Submission, public Completion {
   // Loop thread: `connection` is null where it is gone.
   void AnswerOn(Loop& loop, Connection* connection);
 
-  // issue and rotate: the token, shown once in the answer. Wiped with the request.
-  std::string issued_token;
+  // issue and rotate: the token, shown once in the answer.
+  Secret issued_token;
   // insert_many: its elements succeed or fail each for itself. An error for each that did not
   // decode, kOk for those that became Mutations.
   bool elements_stand_alone = false;

@@ -203,7 +203,7 @@ TEST_F(DriverTest, TokendAsksWhatTheProtocolSays) {
   EXPECT_EQ(frame.method, "validate");
   TokenParams params;
   ASSERT_TRUE(DecodeToken(frame.params, &params).ok());
-  EXPECT_EQ(params.token.token, tokens_.Token(kIndex));
+  EXPECT_EQ(params.token.token.bytes(), tokens_.Token(kIndex));
 }
 
 TEST_F(DriverTest, TokendInsertsTheTokensAsTheyAre) {
@@ -216,7 +216,7 @@ TEST_F(DriverTest, TokendInsertsTheTokensAsTheyAre) {
   ASSERT_EQ(elements.size(), 3u);
   for (uint64_t i = 0; i < 3; ++i) {
     const InsertParams& insert = elements[i].insert;
-    EXPECT_EQ(insert.token.token, tokens_.Token(kIndex + i));
+    EXPECT_EQ(insert.token.token.bytes(), tokens_.Token(kIndex + i));
     EXPECT_EQ(insert.owner, tokens_.Owner(kIndex + i));
     EXPECT_EQ(insert.expires_at_ms, tokens_.ExpiresAtMs(kIndex + i));
     EXPECT_EQ(std::vector<std::string>(insert.scopes.begin(), insert.scopes.end()),
@@ -240,7 +240,7 @@ TEST_F(DriverTest, TokendReplacesWhatIsThere) {
     ASSERT_EQ(elements.size(), count);
     for (uint32_t i = 0; i < count; ++i) {
       EXPECT_TRUE(elements[i].insert.replace);
-      EXPECT_EQ(elements[i].insert.token.token, tokens_.Token(kIndex + i));
+      EXPECT_EQ(elements[i].insert.token.token.bytes(), tokens_.Token(kIndex + i));
     }
     ExpectAnswer(Response([&](msgpack_io::Writer* writer) {
                    if (count > 1) writer->ArrayHeader(count);
@@ -262,7 +262,7 @@ TEST_F(DriverTest, TokendRevokesWhatWasLive) {
   ASSERT_EQ(frame.method, "revoke");
   TokenParams params;
   ASSERT_TRUE(DecodeToken(frame.params, &params).ok());
-  EXPECT_EQ(params.token.token, tokens_.Token(kIndex));
+  EXPECT_EQ(params.token.token.bytes(), tokens_.Token(kIndex));
   ExpectAnswer(Response([](msgpack_io::Writer* writer) { writer->Bool(true); }), Result::kRight);
   Ask(OperationKind::kRevoke);
   ExpectAnswer(Response([](msgpack_io::Writer* writer) { writer->Bool(false); }), Result::kWrong);
@@ -286,7 +286,7 @@ TEST_F(DriverTest, TokendAsksForManyAtOnce) {
     ASSERT_TRUE(DecodeTokens(frame.params, {}, &params).ok());
     ASSERT_EQ(params.tokens.size(), count);
     for (uint32_t i = 0; i < count; ++i) {
-      EXPECT_EQ(params.tokens[i].token, tokens_.Token(operation->indexes[i]));
+      EXPECT_EQ(params.tokens[i].token.bytes(), tokens_.Token(operation->indexes[i]));
     }
   }
 }

@@ -35,16 +35,17 @@ TEST(CallersTest, ASecretIsGoodForItsCallerAlone) {
   app.secrets_sha256 = {"0000000000000000000000000000000000000000000000000000000000000000"};
   ASSERT_TRUE(CheckCallers({gateway, app}).ok());
   const Callers callers({gateway, app});
-  EXPECT_EQ(callers.Find(Identity::OfSecret("gateway", "one")).name(), "gateway");
-  EXPECT_EQ(callers.Find(Identity::OfSecret("gateway", "two")).name(), "gateway");
-  EXPECT_EQ(callers.Find(Identity::OfSecret("", "one")).name(), "gateway");
+  EXPECT_EQ(callers.Find(Identity::OfSecret("gateway", SecretView("one"))).name(), "gateway");
+  EXPECT_EQ(callers.Find(Identity::OfSecret("gateway", SecretView("two"))).name(), "gateway");
+  EXPECT_EQ(callers.Find(Identity::OfSecret("", SecretView("one"))).name(), "gateway");
   for (const auto& [name, secret] : {std::pair("gateway", "three"),
                                      {"app", "one"},
                                      {"", "three"},
                                      {"gateway", ""},
                                      {"nobody", "one"}}) {
-    EXPECT_FALSE(callers.Knows(Identity::OfSecret(name, secret))) << name << " " << secret;
-    EXPECT_FALSE(callers.Find(Identity::OfSecret(name, secret)).Has(Right::kValidate));
+    EXPECT_FALSE(callers.Knows(Identity::OfSecret(name, SecretView(secret))))
+        << name << " " << secret;
+    EXPECT_FALSE(callers.Find(Identity::OfSecret(name, SecretView(secret))).Has(Right::kValidate));
   }
 }
 

@@ -238,7 +238,7 @@ TEST_F(ConfigTest, ANamespacesSecretIsInAFileOfItsOwn) {
   const std::string file = NamespaceWithSecret("sha512-with-secret", path);
   const ConfigResult result = Read({"--config", File(file)});
   ASSERT_EQ(result.next, ConfigResult::Next::kServe) << result.err;
-  EXPECT_EQ(result.config.namespaces[0].secret, "s3cr3t");
+  EXPECT_EQ(result.config.namespaces[0].secret.bytes(), "s3cr3t");
   EXPECT_THAT(result.warnings, IsEmpty());
   // What is shown has its path, and not the secret.
   const ConfigResult shown = Read({"--config", File(file), "--check-config"});
@@ -253,7 +253,7 @@ TEST_F(ConfigTest, ANamespacesSecretIsInAFileOfItsOwn) {
                                           {" s\r\n", " s\r"},
                                           {std::string("\0\n", 2), std::string("\0", 1)}}) {
     Secret(bytes);
-    EXPECT_EQ(Right({"--config", File(file)}).namespaces[0].secret, secret);
+    EXPECT_EQ(Right({"--config", File(file)}).namespaces[0].secret.bytes(), secret);
   }
   Secret(std::string(kSecretBytesMax, 's') + "\n");
   EXPECT_EQ(Right({"--config", File(file)}).namespaces[0].secret.size(), kSecretBytesMax);

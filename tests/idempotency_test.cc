@@ -76,12 +76,12 @@ TEST_F(IdempotencyTest, TheOldestGoFirst) {
 }
 
 TEST_F(IdempotencyTest, ATokenBelongsToARequestAndToAProcess) {
-  const std::string token = requests_.TokenOf(Name("k"), 1, "tk");
+  const std::string token(requests_.TokenOf(Name("k"), 1, "tk").bytes());
   EXPECT_TRUE(HasIssuedChecksum(token));
-  EXPECT_EQ(requests_.TokenOf(Name("k"), 1, "tk"), token);
-  EXPECT_NE(requests_.TokenOf(Name("k"), 2, "tk"), token);
-  EXPECT_NE(requests_.TokenOf(Name("l"), 1, "tk"), token);
-  EXPECT_NE(Idempotency(clock_).TokenOf(Name("k"), 1, "tk"), token);
+  EXPECT_EQ(requests_.TokenOf(Name("k"), 1, "tk").bytes(), token);
+  EXPECT_NE(requests_.TokenOf(Name("k"), 2, "tk").bytes(), token);
+  EXPECT_NE(requests_.TokenOf(Name("l"), 1, "tk").bytes(), token);
+  EXPECT_NE(Idempotency(clock_).TokenOf(Name("k"), 1, "tk").bytes(), token);
 }
 
 }  // namespace

@@ -93,7 +93,7 @@ TEST(TokenTest, FollowsASchemeWithItsSecret) {
   options.tables = {"t"};
   options.columns = "token=token";
   options.scheme = DigestScheme::kHmacSha512WithSecret;
-  options.secret = "s3cr3t";
+  options.secret = Secret("s3cr3t");
   Outcome outcome = ImportText("INSERT INTO t (token) VALUES ('abc');", options);
   // hmac.new(b"s3cr3t", b"abc", hashlib.sha512).hexdigest()[:64] in Python.
   EXPECT_THAT(outcome.keys(),

@@ -151,11 +151,11 @@ TEST(PickTest, ChecksTheOptionsFirst) {
         .tables = {"a"},
         .columns = "key_hex=a",
         .scheme = DigestScheme::kSha512WithSecret,
-        .secret = "s"},
+        .secret = Secret("s")},
        "secret: should come with token= in --columns"},
-      {{.inputs = {"x"}, .tables = {"a"}, .columns = "token=a", .secret = "s"},
+      {{.inputs = {"x"}, .tables = {"a"}, .columns = "token=a", .secret = Secret("s")},
        "secret: should come with token= in --columns and a --scheme that takes one"},
-      {{.inputs = {"x"}, .secret = "s"}, "tables of presets have digests already"},
+      {{.inputs = {"x"}, .secret = Secret("s")}, "tables of presets have digests already"},
       {{.inputs = {"x"}, .time_zone = "Mars/Base"}, "time zone 'Mars/Base'"},
   };
   for (const auto& [options, want] : cases) {

@@ -82,7 +82,7 @@ TEST(IssuedTokenTest, PrefixIsOneToTwentyLettersAndDigits) {
 
 TEST(IssuedTokenTest, IsMadeWithItsPrefixAndChecksum) {
   for (const std::string prefix : {"tk", "x", "live2", "AAAAAAAAAAAAAAAAAAAA"}) {
-    const std::string token = MakeIssuedToken(prefix);
+    const std::string token(MakeIssuedToken(prefix).bytes());
     EXPECT_EQ(token.size(), prefix.size() + 1 + 30 + 6);
     EXPECT_TRUE(token.starts_with(prefix + "_")) << token;
     EXPECT_TRUE(HasIssuedChecksum(token)) << token;
@@ -97,7 +97,7 @@ TEST(IssuedTokenTest, CharactersAreEquallyFrequentAndTokensDiffer) {
   std::set<std::string> tokens;
   std::map<char, int> counts;
   for (int i = 0; i < kTokens; ++i) {
-    const std::string token = MakeIssuedToken("tk");
+    const std::string token(MakeIssuedToken("tk").bytes());
     tokens.insert(token);
     for (const char c : token.substr(3, 30)) ++counts[c];
   }
@@ -112,13 +112,14 @@ TEST(IssuedTokenTest, CharactersAreEquallyFrequentAndTokensDiffer) {
 }
 
 TEST(IssuedTokenTest, ADerivedTokenIsTheSameForTheSame) {
-  const std::string secret(32, 's');
-  const std::string token = DeriveIssuedToken("tk", secret, "name");
+  const Secret secret(std::string(32, 's'));
+  const Secret other(std::string(32, 't'));
+  const std::string token(DeriveIssuedToken("tk", secret, "name").bytes());
   EXPECT_TRUE(HasIssuedChecksum(token)) << token;
-  EXPECT_EQ(DeriveIssuedToken("tk", secret, "name"), token);
-  EXPECT_NE(DeriveIssuedToken("tk", secret, "nam"), token);
-  EXPECT_NE(DeriveIssuedToken("tk", std::string(32, 't'), "name"), token);
-  EXPECT_EQ(DeriveIssuedToken("key", secret, "name").substr(3, 31), token.substr(2, 31));
+  EXPECT_EQ(DeriveIssuedToken("tk", secret, "name").bytes(), token);
+  EXPECT_NE(DeriveIssuedToken("tk", secret, "nam").bytes(), token);
+  EXPECT_NE(DeriveIssuedToken("tk", other, "name").bytes(), token);
+  EXPECT_EQ(DeriveIssuedToken("key", secret, "name").bytes().substr(3, 31), token.substr(2, 31));
 }
 
 }  // namespace

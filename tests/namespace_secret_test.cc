@@ -43,7 +43,8 @@ class NamespaceSecretTest : public ServerFixture {
     Must("import_end", {import});
   }
   void Configure(const Case& of, const std::string& secret) {
-    config_.namespaces.push_back({of.scheme, *ParseDigestScheme(of.scheme), "a file", secret});
+    config_.namespaces.push_back(
+        {of.scheme, *ParseDigestScheme(of.scheme), "a file", Secret(secret)});
   }
   void ExpectUnavailable(std::string_view method, const Json& params) {
     const Answer answer = Call(method, params);
@@ -154,7 +155,7 @@ TEST_F(NamespaceSecretTest, IsGivenWithTheNextStart) {
   Start();
   EXPECT_EQ(Must("validate", {"abc", kCases[1].scheme}), imported_);
   // Another one makes other keys.
-  config_.namespaces.back().secret = "wrong";
+  config_.namespaces.back().secret = Secret("wrong");
   Restart();
   EXPECT_EQ(Must("validate", {"abc", kCases[1].scheme}), unknown_);
 }
@@ -167,7 +168,7 @@ TEST_F(NamespaceSecretTest, OfTheDefaultNamespace) {
   EXPECT_EQ(Must("validate_many", {Json::array({"abc"})}), Json::array({unavailable_}));
   Must("insert", {{{"token", Key(kCases[1].key)}}});
   EXPECT_EQ(Must("validate", {Key(kCases[1].key)}).at(0), true);
-  config_.namespaces[0].secret = kSecret;
+  config_.namespaces[0].secret = Secret(kSecret);
   Restart();
   EXPECT_EQ(Must("validate", {"abc"}).at(0), true);
   EXPECT_EQ(Must("validate_many", {Json::array({"abc"})}).at(0).at(0), true);

@@ -30,7 +30,7 @@ std::string Encoded(const Params& params) {
 
 TokenRef Token(std::string_view token) {
   TokenRef ref;
-  ref.token = token;
+  ref.token = SecretView(token);
   return ref;
 }
 
@@ -47,7 +47,7 @@ const std::string kAttributes = Map({{"team", Str("a")}});
 
 void ExpectSame(const TokenRef& a, const TokenRef& b) {
   EXPECT_EQ(a.is_key, b.is_key);
-  EXPECT_EQ(a.token, b.token);
+  EXPECT_EQ(a.token.bytes(), b.token.bytes());
   EXPECT_EQ(a.key, b.key);
 }
 

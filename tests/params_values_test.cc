@@ -30,14 +30,14 @@ TEST(ParamsValuesTest, TokensAreBytesOrKeys) {
   ASSERT_TRUE(DecodeTokens(params, Limits(), &out).ok());
   ASSERT_EQ(out.tokens.size(), 3u);
   EXPECT_FALSE(out.tokens[0].is_key);
-  EXPECT_EQ(out.tokens[0].token, "a");
-  EXPECT_EQ(out.tokens[1].token, "\xff");
+  EXPECT_EQ(out.tokens[0].token.bytes(), "a");
+  EXPECT_EQ(out.tokens[1].token.bytes(), "\xff");
   EXPECT_TRUE(out.tokens[2].is_key);
   EXPECT_EQ(out.tokens[2].key.view(), key);
   EXPECT_EQ(out.namespace_name, "n");
   // Views are into the params, not copies.
-  EXPECT_GE(out.tokens[0].token.data(), params.data());
-  EXPECT_LT(out.tokens[0].token.data(), params.data() + params.size());
+  EXPECT_GE(out.tokens[0].token.bytes().data(), params.data());
+  EXPECT_LT(out.tokens[0].token.bytes().data(), params.data() + params.size());
 }
 
 // An object that is decoded into again keeps nothing of what it held.
@@ -91,11 +91,11 @@ TEST(ParamsValuesTest, ElementsOfInsertManyStandAlone) {
   ASSERT_TRUE(DecodeInsertMany(params, Limits(), &out).ok());
   ASSERT_EQ(out.size(), 3u);
   EXPECT_TRUE(out[0].status.ok());
-  EXPECT_EQ(out[0].insert.token.token, "a");
+  EXPECT_EQ(out[0].insert.token.token.bytes(), "a");
   EXPECT_EQ(out[1].status.code(), ErrorCode::kBadParams);
   EXPECT_THAT(out[1].status.message(), StartsWith("unknown key \"expire_at\" in insert"));
   EXPECT_TRUE(out[2].status.ok());
-  EXPECT_EQ(out[2].insert.token.token, "c");
+  EXPECT_EQ(out[2].insert.token.token.bytes(), "c");
   EXPECT_EQ(out[2].insert.owner, "o");
 }
 
@@ -108,7 +108,7 @@ TEST(ParamsValuesTest, RowsOfAnImportStandAlone) {
   EXPECT_EQ(out.import_id, "i1");
   ASSERT_EQ(out.rows.size(), 3u);
   EXPECT_TRUE(out.rows[0].status.ok());
-  EXPECT_EQ(out.rows[0].row.token.token, "a");
+  EXPECT_EQ(out.rows[0].row.token.token.bytes(), "a");
   EXPECT_TRUE(out.rows[0].row.revoked);
   EXPECT_EQ(out.rows[0].row.expires_at_ms, kNever);
   EXPECT_THAT(out.rows[1].status.message(), StartsWith("row: must be a map"));
@@ -157,7 +157,7 @@ TEST(ParamsValuesTest, GetIsByTokenOrById) {
   const std::string by_token = Arr({Str("a"), Str("n")});
   ASSERT_TRUE(DecodeGet(by_token, &get).ok());
   ASSERT_TRUE(get.token.has_value());
-  EXPECT_EQ(get.token->token, "a");
+  EXPECT_EQ(get.token->token.bytes(), "a");
   EXPECT_EQ(get.namespace_name, "n");
   ASSERT_TRUE(DecodeGet(Arr({Map({{"id", kId}})}), &get).ok());
   EXPECT_FALSE(get.token.has_value());

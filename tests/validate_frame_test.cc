@@ -96,7 +96,7 @@ void ExpectAgreementOfMany(std::string_view bytes) {
   ASSERT_EQ(params.tokens.size(), direct.tokens.size());
   for (size_t i = 0; i < params.tokens.size(); ++i) {
     EXPECT_FALSE(params.tokens[i].is_key);
-    EXPECT_EQ(params.tokens[i].token, direct.tokens[i]);
+    EXPECT_EQ(params.tokens[i].token.bytes(), direct.tokens[i]);
   }
 }
 
@@ -118,7 +118,7 @@ void ExpectAgreement(std::string_view bytes) {
   if (direct.token.is_key) {
     EXPECT_EQ(params.token.key, direct.token.key);
   } else {
-    EXPECT_EQ(params.token.token, direct.token.token);
+    EXPECT_EQ(params.token.token.bytes(), direct.token.token.bytes());
   }
 }
 

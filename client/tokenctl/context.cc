@@ -26,7 +26,10 @@ client::Client Context::Connect() const {
     throw UsageError("--client-id and --client-secret-file go together");
   }
   client::Client client = Need(client::Client::Connect(server, options));
-  if (!client_id.empty()) Need(client.SignIn(client_id, ReadSecretFile(client_secret_file)));
+  if (!client_id.empty()) {
+    const Secret secret = ReadSecretFile(client_secret_file);
+    Need(client.SignIn(client_id, secret.bytes()));
+  }
   return client;
 }
 

@@ -13,8 +13,8 @@ namespace {
 
 client::ImportRow RowOf(const ImportRow& row) {
   client::ImportRow out;
-  out.token =
-      row.token.is_key ? client::Token::Key(row.token.key.view()) : client::Token(row.token.token);
+  out.token = row.token.is_key ? client::Token::Key(row.token.key.view())
+                               : client::Token(row.token.token.bytes());
   out.owner = row.owner;
   out.name = row.name;
   out.scopes = row.scopes;

@@ -152,16 +152,17 @@ void AddFields(CLI::App* command, FieldOptions* options) {
   AddAttributes(command, &options->attributes_json);
 }
 
-std::string ReadSecretFile(const std::string& path) {
+Secret ReadSecretFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
-  std::string secret(kSecretBytesMax + 2, '\0');
-  file.read(secret.data(), static_cast<std::streamsize>(secret.size()));
+  Secret secret(std::string(kSecretBytesMax + 2, '\0'));
+  std::string& bytes = *secret.mutable_bytes();
+  file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   if (!file.is_open() || file.bad()) {
     throw UsageError(fmt::format("cannot read the secret file {}", path));
   }
-  secret.resize(static_cast<size_t>(file.gcount()));
-  if (secret.ends_with('\n')) secret.pop_back();
-  if (secret.empty() || secret.size() > kSecretBytesMax) {
+  bytes.resize(static_cast<size_t>(file.gcount()));
+  if (bytes.ends_with('\n')) bytes.pop_back();
+  if (bytes.empty() || bytes.size() > kSecretBytesMax) {
     throw UsageError(
         fmt::format("the secret file {} should hold 1 to {} bytes", path, kSecretBytesMax));
   }

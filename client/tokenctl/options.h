@@ -10,6 +10,7 @@
 #include "client/client.h"
 #include "client/tokenctl/context.h"
 #include "client/tokenctl/time_arg.h"
+#include "protocol/secret.h"
 
 namespace tokend::tokenctl {
 
@@ -19,7 +20,7 @@ CLI::Option* AddDuration(CLI::App* command, const std::string& name, std::option
                          const std::string& help);
 void AddNamespace(CLI::App* command, std::string* out);
 // By the same rule as the server reads its secret files. Throws UsageError.
-std::string ReadSecretFile(const std::string& path);
+Secret ReadSecretFile(const std::string& path);
 
 // --- tokens ---
 

@@ -334,6 +334,12 @@ Status CheckConfig(const Config& config) {
   if (Status status = CheckUnixPath(config.UnixSocketPath()); !status.ok()) {
     return Wrong("unix", status.message());
   }
+  // It stands in a quoted string of a header.
+  const bool is_quotable = std::ranges::all_of(
+      config.auth_realm, [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; });
+  if (!is_quotable) {
+    return Wrong("auth_realm", "must be printable ASCII without double quotes and backslashes");
+  }
   if (config.buffer_bytes_max < 2 * config.message_bytes_max) {
     return Wrong("buffer_bytes_max", "must be at least twice message_bytes_max");
   }

@@ -347,6 +347,13 @@ TEST_F(ConfigTest, LimitsMustFitTogether) {
               HasSubstr("buffer_bytes_max: must be at least twice message_bytes_max"));
 }
 
+TEST_F(ConfigTest, TheRealmFitsIntoAQuotedString) {
+  EXPECT_EQ(Right({"--auth-realm", "my api, v2"}).auth_realm, "my api, v2");
+  for (const char* realm : {"a\"b", "a\\b", "a\r\nX: y", "a\x7f", "\xc3\xa4"}) {
+    EXPECT_THAT(Wrong({"--auth-realm", realm}), HasSubstr("auth_realm: must be printable ASCII"));
+  }
+}
+
 TEST_F(ConfigTest, HelpAndVersionAreNotErrors) {
   const ConfigResult help = Read({"--help"});
   EXPECT_EQ(help.next, ConfigResult::Next::kExit);

@@ -3,15 +3,15 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
-#include <sys/random.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <stdexcept>
+
+#include "protocol/random.h"
 
 namespace tokend {
 namespace {
@@ -26,18 +26,6 @@ static_assert(kBase62.size() == 62);
 
 bool IsBase62(char c) {
   return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-}
-
-void FillRandom(uint8_t* out, size_t size) {
-  while (size > 0) {
-    const ssize_t got = getrandom(out, size, 0);
-    if (got < 0) {
-      if (errno == EINTR) continue;
-      throw std::runtime_error("the system has no randomness to give");
-    }
-    out += got;
-    size -= static_cast<size_t>(got);
-  }
 }
 
 // CRC-32/ISO-HDLC, bit by bit: some fifty bytes for each token issued.
@@ -88,7 +76,9 @@ bool IsValidIssuedPrefix(std::string_view prefix) {
 }
 
 Secret MakeIssuedToken(std::string_view prefix) {
-  return TokenOf(prefix, [](std::span<uint8_t> out) { FillRandom(out.data(), out.size()); });
+  return TokenOf(prefix, [](std::span<uint8_t> out) {
+    if (!FillRandom(out)) throw std::runtime_error("the system has no randomness to give");
+  });
 }
 
 Secret DeriveIssuedToken(std::string_view prefix, SecretView secret, std::string_view name) {

@@ -11,6 +11,7 @@ tokend_test(http_reader_test LIBS tokend_http LABELS unit)
 tokend_test(url_test LIBS tokend_http LABELS unit)
 tokend_test(tls_session_test LIBS tokend_tls tokend_protocol OpenSSL::Crypto LABELS unit)
 tokend_test(issued_token_test LIBS tokend_protocol LABELS unit)
+tokend_test(sealer_test LIBS tokend_protocol LABELS unit)
 tokend_test(msgpack_test LIBS tokend_protocol LABELS unit)
 # Against msgpack-c, which no product code links.
 tokend_test(msgpack_reference_test LIBS tokend_protocol rapidcheck LABELS unit

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "protocol/sealer.h"
+
 namespace tokend {
 namespace {
 
@@ -53,6 +55,7 @@ FoldResult FoldInsert(const InsertMutation& insert, const Stamp& stamp, const St
   r.created_at_ms = stamp.at_ms;
   r.generation = current != nullptr && insert.replace ? current->record.generation + 1 : 1;
   next->inserted_sequence = stamp.sequence;
+  next->sealed = insert.sealed;
   Touch(stamp, next);
   result.changed = true;
   return result;
@@ -106,6 +109,7 @@ StoredRecord FoldRotateNew(const RotateMutation& rotate, const Stamp& stamp,
   r.expires_at_ms = rotate.expiry ? rotate.expiry->Resolve(stamp.at_ms) : old.record.expires_at_ms;
   r.created_at_ms = stamp.at_ms;
   next.inserted_sequence = stamp.sequence;
+  next.sealed = rotate.sealed;
   Touch(stamp, &next);
   return next;
 }
@@ -125,6 +129,7 @@ MergeResult FoldImport(ImportedRow row, const Stamp& begin, uint64_t written_ms,
     next->record = std::move(row.record);
     next->record.generation = 1;
     next->inserted_sequence = next->sequence = begin.sequence;
+    next->sealed = std::move(row.sealed);
   } else if (current->inserted_sequence > begin.sequence) {
     return MergeResult::kUnchanged;
   } else {
@@ -141,7 +146,11 @@ MergeResult FoldImport(ImportedRow row, const Stamp& begin, uint64_t written_ms,
     }
     if (is_tie || stricter) r.expires_at_ms = stricter_expiry;
     r.revoked = revoked;
-    if (SameContent(r, have)) return MergeResult::kUnchanged;
+    // The same key is the same token. Sealed anew by the same key it would only be other bytes.
+    const bool seals =
+        !row.sealed.empty() && SealKeyIdOf(row.sealed) != SealKeyIdOf(current->sealed);
+    if (seals) next->sealed = std::move(row.sealed);
+    if (!seals && SameContent(r, have)) return MergeResult::kUnchanged;
   }
   next->written_expired_at_ms = written_ms >= next->record.expires_at_ms ? written_ms : 0;
   return current == nullptr ? MergeResult::kTaken : MergeResult::kReplaced;

@@ -45,9 +45,10 @@ FoldResult FoldRotateOld(const RotateMutation& rotate, const Stamp& stamp,
 enum class MergeResult : uint8_t { kTaken, kReplaced, kUnchanged };
 // An imported row takes effect as of the import's begin: whatever was inserted or replaced after it
 // wins. Otherwise revoked if either is; the later updated_at wins whole; on a tie, or where the row
-// brings no time of its own, the stricter expiry. `begin` is the stamp of import_begin,
-// `written_ms` the time of writing, by the clock that is ahead, which only retention looks at.
-// `stricter`: the stricter expiry wins always.
+// brings no time of its own, the stricter expiry. A sealed token stays, unless the row brings one
+// that another key has sealed: the last that was imported is the one that can be opened. `begin` is
+// the stamp of import_begin, `written_ms` the time of writing, by the clock that is ahead, which
+// only retention looks at. `stricter`: the stricter expiry wins always.
 MergeResult FoldImport(ImportedRow row, const Stamp& begin, uint64_t written_ms, bool stricter,
                        const StoredRecord* current, StoredRecord* next);
 

@@ -38,6 +38,7 @@ struct InsertMutation {
   std::optional<std::string> owner, name;
   std::vector<std::string> scopes;
   std::string attributes;
+  std::string sealed;  // the token, where its namespace seals and it was not given as a key
   bool replace = false;
 };
 
@@ -73,6 +74,7 @@ struct RotateMutation {
   TokenKey old_key, new_key;
   uint64_t overlap_ms = 0;
   std::optional<ExpirySpec> expiry;  // none = the old token's
+  std::string sealed;                // the new token, as in InsertMutation
 };
 
 struct PurgeExpiredMutation {
@@ -90,6 +92,7 @@ struct ImportedRow {
   Record record;                       // revoked, times and usage as imported; generation unused
   bool has_updated_at = false;         // else the import's own begin stands for it
   std::optional<DigestScheme> scheme;  // as in InsertMutation
+  std::string sealed;                  // as in InsertMutation
 };
 
 struct ImportRowsMutation {

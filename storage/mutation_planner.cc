@@ -526,6 +526,7 @@ Status MutationPlanner::PlanTaken(ImportRun::Token token) {
   --import->second.taken;                   // it is counted anew
   ImportedRow row;
   row.record = std::move(token.stored.record);
+  row.sealed = std::move(token.stored.sealed);
   row.record.last_used_at_ms = token.usage.last_used_at_ms;
   row.record.use_count = token.usage.use_count;
   // The begin's time stands for none, as it was put in.

@@ -18,6 +18,13 @@ enum Flag : uint8_t {
   kKeptFrom = 128,
 };
 
+// The bytes that every version begins with.
+bool ReadHead(ByteReader* in, uint8_t* version, uint8_t* flags) {
+  return in->Byte(version) &&
+         (*version == kStoredRecordVersion || *version == kStoredRecordVersionSealed) &&
+         in->Byte(flags);
+}
+
 }  // namespace
 
 void EncodeStoredRecord(const StoredRecord& stored, std::string* out) {
@@ -34,7 +41,8 @@ void EncodeStoredRecord(const StoredRecord& stored, std::string* out) {
   if (!r.scopes.empty()) flags |= kHasScopes;
   if (!r.attributes.empty()) flags |= kHasAttributes;
 
-  out->push_back(static_cast<char>(kStoredRecordVersion));
+  const bool is_sealed = !stored.sealed.empty();
+  out->push_back(static_cast<char>(is_sealed ? kStoredRecordVersionSealed : kStoredRecordVersion));
   out->push_back(static_cast<char>(flags));
   if (flags & kExpires) PutBigEndian(r.expires_at_ms, 8, out);
   if (flags & kKeptFrom) PutBigEndian(stored.written_expired_at_ms, 8, out);
@@ -51,13 +59,14 @@ void EncodeStoredRecord(const StoredRecord& stored, std::string* out) {
     for (const std::string& scope : r.scopes) PutBytes(scope, out);
   }
   if (flags & kHasAttributes) PutBytes(r.attributes, out);
+  if (is_sealed) PutBytes(stored.sealed, out);
 }
 
 bool DecodeStoredRecord(std::string_view bytes, StoredRecordView* stored) {
   ByteReader in(bytes);
   uint8_t version = 0;
   uint8_t flags = 0;
-  if (!in.Byte(&version) || version != kStoredRecordVersion || !in.Byte(&flags)) return false;
+  if (!ReadHead(&in, &version, &flags)) return false;
   stored->expires_at_ms = kNever;
   if (flags & kExpires) in.BigEndian(8, &stored->expires_at_ms);
   if (flags & kKeptFrom) in.BigEndian(8, &stored->written_expired_at_ms);
@@ -80,6 +89,10 @@ bool DecodeStoredRecord(std::string_view bytes, StoredRecordView* stored) {
     stored->scopes = from.substr(0, from.size() - in.rest().size());
   }
   if (flags & kHasAttributes) in.Bytes(&stored->attributes);
+  if (version == kStoredRecordVersionSealed) {
+    in.Bytes(&stored->sealed);
+    if (stored->sealed.empty()) return false;
+  }
   return in.Done();
 }
 
@@ -102,6 +115,7 @@ bool DecodeStoredRecord(std::string_view bytes, StoredRecord* stored) {
   r.scopes.reserve(view.scope_count);
   view.ForEachScope([&](std::string_view scope) { r.scopes.emplace_back(scope); });
   r.attributes = view.attributes;
+  stored->sealed = view.sealed;
   return true;
 }
 
@@ -109,9 +123,7 @@ std::optional<uint64_t> StoredRecordKeptFrom(std::string_view bytes) {
   ByteReader in(bytes);
   uint8_t version = 0;
   uint8_t flags = 0;
-  if (!in.Byte(&version) || version != kStoredRecordVersion || !in.Byte(&flags)) {
-    return std::nullopt;
-  }
+  if (!ReadHead(&in, &version, &flags)) return std::nullopt;
   uint64_t expires = kNever;
   uint64_t written = 0;
   if ((flags & kExpires) && !in.BigEndian(8, &expires)) return std::nullopt;

@@ -2,6 +2,8 @@
 //
 //   value      = version:1 flags:1 [expires:8] [kept_from:8] created updated generation
 //                inserted_sequence sequence [owner] [name] [source_id] [scopes] [attributes]
+//                [sealed]
+//   version    = 2 where the sealed token (protocol/sealer.h) stands at the end, else 1
 //   flags      = 1 owner | 2 name | 4 revoked | 8 expires | 16 source_id | 32 scopes
 //                | 64 attributes | 128 kept_from
 //   scopes     = count, then each as a string
@@ -20,7 +22,9 @@
 
 namespace tokend {
 
-inline constexpr uint8_t kStoredRecordVersion = 1;  // persisted
+// Persisted.
+inline constexpr uint8_t kStoredRecordVersion = 1;
+inline constexpr uint8_t kStoredRecordVersionSealed = 2;
 
 struct StoredRecord {
   Record record;  // key and namespace_name come from the row's key, usage from its own row
@@ -32,6 +36,8 @@ struct StoredRecord {
   // Where it had expired before it was written, by the wall clock or by the reclaim clock: when
   // that was. Retention counts from the later.
   uint64_t written_expired_at_ms = 0;
+  // Not in the Record, which is what answers show; empty = none.
+  std::string sealed;
 
   // From when on it is only kept for its retention; kNever while it does not expire.
   uint64_t KeptFromMs() const {
@@ -55,6 +61,7 @@ struct StoredRecordView {
   std::optional<std::string_view> name;
   std::string_view source_id;
   std::string_view attributes;
+  std::string_view sealed;
   uint64_t scope_count = 0;
 
   template <typename Take>

@@ -20,12 +20,14 @@ size_t RecordBytes(const Record& record) {
 size_t MutationBytes(const Mutation& mutation) {
   size_t bytes = sizeof(Mutation) + mutation.namespace_name.size();
   if (const auto* insert = std::get_if<InsertMutation>(&mutation.op)) {
-    bytes += insert->attributes.size();
+    bytes += insert->attributes.size() + insert->sealed.size();
     if (insert->owner) bytes += insert->owner->size();
     if (insert->name) bytes += insert->name->size();
     for (const std::string& scope : insert->scopes) bytes += sizeof(std::string) + scope.size();
   } else if (const auto* rows = std::get_if<ImportRowsMutation>(&mutation.op)) {
-    for (const ImportedRow& row : rows->rows) bytes += RecordBytes(row.record);
+    for (const ImportedRow& row : rows->rows) {
+      bytes += RecordBytes(row.record) + row.sealed.size();
+    }
   } else if (const auto* update = std::get_if<UpdateMutation>(&mutation.op)) {
     if (update->attributes) bytes += update->attributes->size();
     if (update->name) bytes += update->name->size();

@@ -176,6 +176,62 @@ TEST(FoldTest, WhatWasInsertedDuringAnImportWins) {
             MergeResult::kUnchanged);
 }
 
+// As SealKeyIdOf sees it.
+std::string Sealed(char key, char nonce) {
+  return "\1" + std::string(8, key) + std::string(12, nonce) + std::string(20, 'x');
+}
+
+TEST(FoldTest, ASealedTokenIsOfItsGeneration) {
+  StoredRecord have = Existing(kNow + 100, false);
+  have.sealed = Sealed('a', 1);
+  StoredRecord next;
+  FoldRevoke({11, kNow}, &have, &next);
+  EXPECT_EQ(next.sealed, have.sealed);
+  FoldExtend(kNever, {11, kNow}, &have, &next);
+  EXPECT_EQ(next.sealed, have.sealed);
+
+  InsertMutation insert;
+  insert.replace = true;
+  FoldInsert(insert, {11, kNow}, &have, &next);
+  EXPECT_EQ(next.sealed, "");
+  insert.sealed = Sealed('a', 2);
+  FoldInsert(insert, {11, kNow}, &have, &next);
+  EXPECT_EQ(next.sealed, insert.sealed);
+
+  RotateMutation rotate;
+  rotate.sealed = Sealed('b', 1);
+  EXPECT_EQ(FoldRotateNew(rotate, {11, kNow}, have).sealed, rotate.sealed);
+  FoldRotateOld(rotate, {11, kNow}, &have, &next);
+  EXPECT_EQ(next.sealed, have.sealed);
+}
+
+TEST(FoldTest, AnImportSealsWhatIsNotSealedByThatKey) {
+  struct Case {
+    std::string have, row, result;
+  };
+  const Case cases[] = {
+      {"", Sealed('a', 1), Sealed('a', 1)},
+      {Sealed('a', 1), "", Sealed('a', 1)},  // given as a key
+      {Sealed('a', 1), Sealed('a', 2), Sealed('a', 1)},
+      {Sealed('a', 1), Sealed('b', 2), Sealed('b', 2)},  // the old key may be lost
+  };
+  for (const uint64_t updated : {499, 500, 501}) {
+    for (const Case& c : cases) {
+      StoredRecord have = Existing(kNow + 100, false);  // updated at 500
+      have.sealed = c.have;
+      ImportedRow row = Row(updated, kNow + 100);
+      row.sealed = c.row;
+      StoredRecord next;
+      const MergeResult merged = FoldImport(row, {20, kNow}, kNow, false, &have, &next);
+      const bool changes = updated == 501 || c.result != c.have;
+      EXPECT_EQ(merged, changes ? MergeResult::kReplaced : MergeResult::kUnchanged);
+      if (changes) {
+        EXPECT_EQ(next.sealed, c.result);
+      }
+    }
+  }
+}
+
 // --- the fold is a join ---
 
 using Op = std::variant<InsertMutation, RevokeMutation, ExtendMutation, UpdateMutation>;
@@ -205,6 +261,7 @@ TEST(FoldTest, ReplayingAnyPartAgainChangesNothing) {
       InsertMutation insert;
       insert.replace = kinds[i] == 1;
       insert.expiry = {ExpirySpec::Kind::kAfter, 25};
+      if (i % 2 == 0) insert.sealed = Sealed('a', static_cast<char>(i));
       UpdateMutation update;
       update.name = std::to_string(i);
       Op op = insert;

@@ -45,6 +45,13 @@ void ExpectSame(const StoredRecord& a, const StoredRecord& b) {
   EXPECT_EQ(a.inserted_sequence, b.inserted_sequence);
   EXPECT_EQ(a.sequence, b.sequence);
   EXPECT_EQ(a.KeptFromMs(), b.KeptFromMs());
+  EXPECT_EQ(a.sealed, b.sealed);
+}
+
+StoredRecord Sealed() {
+  StoredRecord stored = Full();
+  stored.sealed = std::string(300, '\1');
+  return stored;
 }
 
 // The example of docs/storage.md.
@@ -81,8 +88,8 @@ TEST(StoredRecordTest, RoundTripsFullAndEmpty) {
   largest.record.updated_at_ms = kTimeMsMax;
   largest.sequence = UINT64_MAX;
   for (const StoredRecord& stored :
-       {StoredRecord{}, Full(), empty_owner, expired_when_written, largest}) {
-    StoredRecord back = Full();  // what was there before must not show through
+       {StoredRecord{}, Full(), empty_owner, expired_when_written, largest, Sealed()}) {
+    StoredRecord back = Sealed();  // what was there before must not show through
     ASSERT_TRUE(DecodeStoredRecord(Encode(stored), &back));
     ExpectSame(back, stored);
     EXPECT_EQ(StoredRecordKeptFrom(Encode(stored)), stored.KeptFromMs());
@@ -90,23 +97,35 @@ TEST(StoredRecordTest, RoundTripsFullAndEmpty) {
 }
 
 TEST(StoredRecordTest, RefusesEveryCutAndSurplus) {
-  const std::string bytes = Encode(Full());
-  for (size_t size = 0; size < bytes.size(); ++size) {
-    const auto exact = std::make_unique<char[]>(size);  // so that an over-read is caught
-    std::copy_n(bytes.data(), size, exact.get());
-    StoredRecord back;
-    EXPECT_FALSE(DecodeStoredRecord({exact.get(), size}, &back)) << size;
-  }
   StoredRecord back;
-  EXPECT_FALSE(DecodeStoredRecord(bytes + '\0', &back));
-  std::string newer = bytes;
-  newer[0] = 2;
+  for (const std::string& bytes : {Encode(Full()), Encode(Sealed())}) {
+    for (size_t size = 0; size < bytes.size(); ++size) {
+      const auto exact = std::make_unique<char[]>(size);  // so that an over-read is caught
+      std::copy_n(bytes.data(), size, exact.get());
+      EXPECT_FALSE(DecodeStoredRecord({exact.get(), size}, &back)) << size;
+    }
+    EXPECT_FALSE(DecodeStoredRecord(bytes + '\0', &back));
+  }
+  std::string newer = Encode(Full());
+  newer[0] = 3;
   EXPECT_FALSE(DecodeStoredRecord(newer, &back));
   EXPECT_EQ(StoredRecordKeptFrom(newer), std::nullopt);
 }
 
+// It is that of a record without, and the sealed token behind it.
+TEST(StoredRecordTest, ASealedTokenStandsAtTheEnd) {
+  StoredRecord stored = Full();
+  std::string expected = Encode(stored);
+  EXPECT_EQ(expected[0], 1);
+  stored.sealed = "sealed";
+  expected[0] = 2;
+  EXPECT_EQ(Encode(stored), expected + "\x06sealed");
+  StoredRecord back;
+  EXPECT_FALSE(DecodeStoredRecord(expected + '\0', &back)) << "version 2 has one";
+}
+
 TEST(StoredRecordTest, SurvivesEveryByteChanged) {
-  const std::string bytes = Encode(Full());
+  const std::string bytes = Encode(Sealed());
   for (size_t i = 0; i < bytes.size(); ++i) {
     for (const int value : {0x00, 0x7f, 0x80, 0xff}) {
       std::string damaged = bytes;

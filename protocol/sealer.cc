@@ -157,4 +157,11 @@ Status Sealer::Open(std::string_view namespace_name, const TokenKey& key, std::s
           "sealed token " + ToHex(TokenId::Of(key)) + " on disk is damaged or of another record"};
 }
 
+Status Sealer::Reseal(std::string_view namespace_name, const TokenKey& key, std::string_view sealed,
+                      std::string* resealed) const {
+  Secret token;
+  Status status = Open(namespace_name, key, sealed, &token);
+  return status.ok() ? Seal(namespace_name, key, token, resealed) : status;
+}
+
 }  // namespace tokend

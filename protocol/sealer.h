@@ -53,6 +53,10 @@ class Sealer {
   Status Open(std::string_view namespace_name, const TokenKey& key, std::string_view sealed,
               Secret* token) const;
 
+  // Opens it and seals it by the current key. Errors as of both.
+  Status Reseal(std::string_view namespace_name, const TokenKey& key, std::string_view sealed,
+                std::string* resealed) const;
+
  private:
   struct Key {
     std::array<uint8_t, kSealKeyBytes> bytes{};

@@ -151,6 +151,68 @@ class PurgeJob : public BackgroundJob {
   uint64_t count_ = 0;
 };
 
+class RekeyJob : public BackgroundJob {
+ public:
+  RekeyJob(const StoreParts& parts, std::vector<std::pair<std::string, NamespaceId>> namespaces,
+           std::unique_ptr<Submission> submission)
+      : parts_(parts), namespaces_(std::move(namespaces)), submission_(std::move(submission)) {}
+
+  Result Step(const WriteGroup& write) override {
+    CommitGroup group(parts_);
+    if (!namespaces_.empty() && !SealAnew(&group).ok()) return Result::kFailed;
+    const bool done = namespaces_.empty();
+    if (!write(&group, /*sync=*/done)) return Result::kFailed;
+    return done ? Result::kDone : Result::kMore;
+  }
+
+  void Finish(Result result) override {
+    submission_->outcomes.front().unopened = unopened_;
+    Answer(std::move(submission_), result, count_);
+  }
+
+ private:
+  // Of the last namespace's records, from where it stopped; takes it off after its last.
+  Status SealAnew(CommitGroup* group) {
+    const auto& [name, ns] = namespaces_.back();
+    const std::string prefix = NamespacePrefix(ns);
+    if (next_.empty()) next_ = prefix;
+    const std::unique_ptr<rocksdb::Iterator> it(parts_.database->NewIterator(Database::kTokens));
+    size_t rows = 0;
+    for (it->Seek(next_); it->Valid() && it->key().starts_with(prefix); it->Next()) {
+      if (rows++ == kStepRows) {
+        next_ = it->key().ToString();
+        return {};
+      }
+      StoredRecordView stored;
+      if (!DecodeStoredRecord(View(it->value()), &stored) || !IsToBeDone(stored.sealed)) continue;
+      CommitGroup::Token* token = nullptr;
+      const TokenKey key = ParseTokenRowKey(View(it->key())).key;
+      if (Status status = group->Find({ns, key}, &token); !status.ok()) return status;
+      if (!token->now || !IsToBeDone(token->now->sealed)) continue;
+      StoredRecord next = *token->now;
+      if (!parts_.sealer->Reseal(name, key, token->now->sealed, &next.sealed).ok()) {
+        ++unopened_;
+        continue;
+      }
+      group->Change(token, std::move(next), /*ticket=*/0, /*reset=*/false);
+      ++count_;
+    }
+    next_.clear();
+    namespaces_.pop_back();
+    return FromRocksDb(it->status(), "cannot read the tokens");
+  }
+  bool IsToBeDone(std::string_view sealed) const {
+    return !sealed.empty() && SealKeyIdOf(sealed) != parts_.sealer->current();
+  }
+
+  const StoreParts parts_;
+  std::vector<std::pair<std::string, NamespaceId>> namespaces_;  // still to be done
+  std::unique_ptr<Submission> submission_;
+  std::string next_;  // row of the last namespace; empty = its first
+  uint64_t count_ = 0;
+  uint64_t unopened_ = 0;
+};
+
 class UsageFlushJob : public BackgroundJob {
  public:
   UsageFlushJob(const StoreParts& parts, std::function<void(uint64_t)> done)
@@ -272,6 +334,12 @@ std::unique_ptr<BackgroundJob> MakePurgeJob(const StoreParts& parts, NamespaceId
                                             uint64_t before_ms,
                                             std::unique_ptr<Submission> submission) {
   return std::make_unique<PurgeJob>(parts, ns, before_ms, std::move(submission));
+}
+
+std::unique_ptr<BackgroundJob> MakeRekeyJob(
+    const StoreParts& parts, std::vector<std::pair<std::string, NamespaceId>> namespaces,
+    std::unique_ptr<Submission> submission) {
+  return std::make_unique<RekeyJob>(parts, std::move(namespaces), std::move(submission));
 }
 
 std::unique_ptr<BackgroundJob> MakeUsageFlushJob(const StoreParts& parts,

@@ -7,6 +7,8 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "storage/commit_group.h"
 #include "storage/store.h"
@@ -37,6 +39,12 @@ std::unique_ptr<BackgroundJob> MakeSweepJob(const StoreParts& parts, NamespaceId
 std::unique_ptr<BackgroundJob> MakePurgeJob(const StoreParts& parts, NamespaceId ns,
                                             uint64_t before_ms,
                                             std::unique_ptr<Submission> submission);
+
+// Seals by the current key what others have sealed in these namespaces, name and id; requires
+// parts.sealer. Asked for again it goes on with what is left.
+std::unique_ptr<BackgroundJob> MakeRekeyJob(
+    const StoreParts& parts, std::vector<std::pair<std::string, NamespaceId>> namespaces,
+    std::unique_ptr<Submission> submission);
 
 // Writes the usage that has gathered since the last time; `done` tells how many rows that were.
 std::unique_ptr<BackgroundJob> MakeUsageFlushJob(const StoreParts& parts,

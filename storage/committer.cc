@@ -217,6 +217,11 @@ void Committer::CommitGroupOf(std::vector<WriteQueue::Item> items) {
                                    std::move(submission)));
       continue;
     }
+    if (planned[i].rekey) {
+      jobs_.push_back(
+          MakeRekeyJob(parts_, std::move(planned[i].rekey->namespaces), std::move(submission)));
+      continue;
+    }
     FinishDenials(*submission, items[i].ticket);
     Answer(std::move(submission));
     TOKEND_CRASH_POINT("commit.answered");

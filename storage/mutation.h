@@ -108,6 +108,9 @@ struct ImportEndMutation {
 // Takes a gap between wall clock and reclaim clock over at once.
 struct AcceptClockMutation {};
 
+// Seals by the current key what others have sealed, in one namespace or all (an empty name).
+struct RekeyMutation {};
+
 struct CreateNamespaceMutation {  // from configuration
   DigestScheme scheme = DigestScheme::kSha256;
 };
@@ -117,7 +120,7 @@ struct Mutation {
   std::variant<InsertMutation, RevokeMutation, RevokeIdMutation, RevokeOwnerMutation,
                ExtendMutation, UpdateMutation, RotateMutation, PurgeExpiredMutation,
                ImportBeginMutation, ImportRowsMutation, ImportEndMutation, AcceptClockMutation,
-               CreateNamespaceMutation>
+               CreateNamespaceMutation, RekeyMutation>
       op;
   // Whose tokens it may touch: to it, those of others are not there. Empty = anybody's.
   std::vector<std::string> owners = {};

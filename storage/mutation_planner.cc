@@ -193,6 +193,11 @@ MutationPlanner::Planned MutationPlanner::Plan(Mutation& mutation, uint64_t tick
     return planned;
   }
 
+  if (std::holds_alternative<RekeyMutation>(mutation.op)) {
+    outcome->status = Rekey(name, &planned);
+    return planned;
+  }
+
   const NamespaceInfo* info = FindNamespace(name);
   if (info == nullptr) {
     outcome->status = UnknownNamespace(name);
@@ -217,6 +222,24 @@ MutationPlanner::Planned MutationPlanner::Plan(Mutation& mutation, uint64_t tick
         PurgeWork{ns, std::min({purge->before_ms, now_ms_, parts_.reclaim_clock->now_ms()})};
   }
   return planned;
+}
+
+Status MutationPlanner::Rekey(const std::string& namespace_name, Planned* planned) const {
+  if (parts_.sealer == nullptr) {
+    return {ErrorCode::kUnavailable,
+            "the server has no key to seal by; give it a seal_key_file in its configuration"};
+  }
+  if (!namespace_name.empty()) {
+    const NamespaceInfo* info = FindNamespace(namespace_name);
+    if (info == nullptr) return UnknownNamespace(namespace_name);
+    planned->rekey = RekeyWork{{{namespace_name, info->id}}};
+    return {};
+  }
+  // One that is made in this group has nothing that an earlier key has sealed.
+  RekeyWork& work = planned->rekey.emplace();
+  const auto snapshot = parts_.namespaces->snapshot();
+  for (const auto& [name, info] : *snapshot) work.namespaces.emplace_back(name, info.id);
+  return {};
 }
 
 Status MutationPlanner::MergeStaged(ImportStage::Tokens tokens) {

@@ -37,9 +37,13 @@ class MutationPlanner {
     NamespaceId ns = 0;
     uint64_t before_ms = 0;
   };
+  struct RekeyWork {
+    std::vector<std::pair<std::string, NamespaceId>> namespaces;
+  };
   struct Planned {
     std::optional<SweepWork> sweep;
     std::optional<PurgeWork> purge;
+    std::optional<RekeyWork> rekey;
     bool needs_sync = true;  // false: durable with the import's end
   };
 
@@ -147,6 +151,7 @@ class MutationPlanner {
   void EndImport(std::map<std::string, OpenImport, std::less<>>::iterator import);
   Status ImportRow(ImportedRow&& row, OpenImport* import, uint64_t ticket, Staging staging);
   Status ImportEnd(const ImportEndMutation& op, Outcome* outcome);
+  Status Rekey(const std::string& namespace_name, Planned* planned) const;
 
   const StoreParts parts_;
   const Limits limits_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -24,6 +25,9 @@ bool Matches(const ListParams& params, const Record& record, uint64_t now_ms) {
 
 // A page ends here too, so that its answer stays below any message limit worth having.
 constexpr size_t kPageBytesMax = 2 << 20;
+
+// To find the latest: no index has those that expire at the same time by their creation.
+constexpr size_t kRevealReadsMax = 1000;
 
 size_t WireBytes(const Record& record) {
   size_t bytes = 256 + record.attributes.size() + record.source_id.size();
@@ -258,6 +262,74 @@ Status Queries::Count(const ListParams& params, uint64_t* count) const {
                    std::nullopt);
   for (; merge.Valid(); merge.Next()) ++*count;
   return merge.status();
+}
+
+Status Queries::TakeIfLater(const RevealParams& params, std::span<const std::string> owners,
+                            NamespaceId ns, const TokenKey& key, uint64_t now_ms,
+                            std::optional<StoredRecord>* latest) const {
+  std::optional<StoredRecord> stored;
+  if (Status status = parts_.database->ReadRecord(ns, key, &stored); !status.ok()) return status;
+  if (!stored || stored->sealed.empty()) return {};
+  if (parts_.database->IsReclaimable(stored->KeptFromMs())) return {};
+  if (Status status = Complete(params.namespace_name, ns, &*stored); !status.ok()) return status;
+  const Record& record = stored->record;
+  if (record.StateAt(now_ms) != TokenState::kActive) return {};
+  // The index may be of a moment before: what the record says counts.
+  if (params.owner && record.owner != params.owner) return {};
+  if (!owners.empty() &&
+      (!record.owner || std::ranges::find(owners, *record.owner) == owners.end())) {
+    return {};
+  }
+  const auto rank = [](const Record& of) {
+    return std::tie(of.expires_at_ms, of.created_at_ms, of.key);
+  };
+  if (!*latest || rank((*latest)->record) < rank(record)) *latest = std::move(stored);
+  return {};
+}
+
+Status Queries::FindSealed(const RevealParams& params, std::span<const std::string> owners,
+                           std::optional<SealedToken>* found) const {
+  found->reset();
+  NamespaceInfo info;
+  if (Status status = FindNamespace(params.namespace_name, &info); !status.ok()) return status;
+  const uint64_t now_ms = parts_.clock->NowMs();
+  std::optional<StoredRecord> latest;
+  const auto take = [&](const TokenKey& key) {
+    return TakeIfLater(params, owners, info.id, key, now_ms, &latest);
+  };
+  if (params.id) {
+    const std::string prefix = NamespacePrefix(info.id) + std::string(params.id->view());
+    const std::unique_ptr<rocksdb::Iterator> it(parts_.database->NewIterator(Database::kTokens));
+    for (it->Seek(prefix); it->Valid() && it->key().starts_with(prefix); it->Next()) {
+      Status status = take(ParseTokenRowKey(View(it->key())).key);
+      if (!status.ok()) return status;
+    }
+    if (Status status = FromRocksDb(it->status(), "cannot look an id up"); !status.ok()) {
+      return status;
+    }
+  } else {
+    const std::string prefix =
+        params.owner ? OwnerIndexPrefix(info.id, *params.owner) : ExpiryIndexPrefix(info.id);
+    IndexMerge merge(parts_.database, params.owner ? Database::kOwners : Database::kExpiry,
+                     {MakeIndexRange(prefix, /*revoked=*/false, now_ms + 1, std::nullopt)},
+                     /*descending=*/true, std::nullopt);
+    size_t read = 0;
+    for (; merge.Valid(); merge.Next()) {
+      if (latest && merge.entry().expires_at_ms < latest->record.expires_at_ms) break;
+      if (++read > kRevealReadsMax) {
+        return {ErrorCode::kTooLarge,
+                "more than " + std::to_string(kRevealReadsMax) +
+                    " tokens expire at the same time as the latest, or later and are not sealed; "
+                    "reveal one by its owner, or by its id, as list shows it"};
+      }
+      if (Status status = take(merge.entry().key); !status.ok()) return status;
+    }
+    if (Status status = merge.status(); !status.ok()) return status;
+  }
+  if (latest) {
+    *found = {latest->record.key, latest->record.expires_at_ms, std::move(latest->sealed)};
+  }
+  return {};
 }
 
 Status Queries::ValidateFromDisk(NamespaceId ns, const TokenKey& key,

@@ -11,6 +11,8 @@
 #pragma once
 
 #include <optional>
+#include <span>
+#include <string>
 #include <string_view>
 
 #include "protocol/error.h"
@@ -31,12 +33,20 @@ class Queries {
                  std::optional<Record>* record) const;
   Status List(const ListParams& params, ListPage* page) const;
   Status Count(const ListParams& params, uint64_t* count) const;
+  Status FindSealed(const RevealParams& params, std::span<const std::string> owners,
+                    std::optional<SealedToken>* found) const;
   Status ValidateFromDisk(NamespaceId ns, const TokenKey& key, Store::DiskVerdict* verdict) const;
 
  private:
   Status FindNamespace(std::string_view name, NamespaceInfo* info) const;
   // Works memory and cut-offs into what the disk says.
   Status Complete(std::string_view namespace_name, NamespaceId ns, StoredRecord* stored) const;
+
+  // Where it is valid now and sealed, one of `owners` and of the owner that is asked for, and later
+  // than *latest (may be none): takes its place there.
+  Status TakeIfLater(const RevealParams& params, std::span<const std::string> owners,
+                     NamespaceId ns, const TokenKey& key, uint64_t now_ms,
+                     std::optional<StoredRecord>* latest) const;
 
   Status ListByExpiry(const ListParams& params, NamespaceId ns, uint64_t now_ms,
                       const std::optional<ListPosition>& after, ListPage* page) const;

@@ -167,8 +167,8 @@ Status Store::Open(const StoreOptions& options, std::unique_ptr<Store>* store) {
   if (Status status = Database::Open(database_options, &impl.database); !status.ok()) {
     return status;
   }
-  impl.parts = {impl.clock,    impl.database.get(), &impl.table,        &impl.namespaces,
-                &impl.denials, &impl.cutoffs,       &impl.reclaim_clock};
+  impl.parts = {impl.clock,    impl.database.get(), &impl.table,         &impl.namespaces,
+                &impl.denials, &impl.cutoffs,       &impl.reclaim_clock, options.sealer.get()};
   impl.queries = std::make_unique<Queries>(impl.parts);
 
   uint64_t sequence = 0;
@@ -262,6 +262,11 @@ uint64_t Store::namespaces_version() const { return impl_->namespaces.version();
 
 Status Store::Submit(std::unique_ptr<Submission>& submission) {
   return impl_->committer->Submit(submission);
+}
+
+Status Store::FindSealed(const RevealParams& params, std::span<const std::string> owners,
+                         std::optional<SealedToken>* found) {
+  return impl_->queries->FindSealed(params, owners, found);
 }
 
 Status Store::Get(std::string_view namespace_name, const TokenKey& key,

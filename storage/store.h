@@ -18,6 +18,7 @@
 #include "protocol/error.h"
 #include "protocol/params.h"
 #include "protocol/record.h"
+#include "protocol/sealer.h"
 #include "storage/backup.h"
 #include "storage/clock.h"
 #include "storage/mutation.h"
@@ -60,6 +61,7 @@ struct StoreOptions {
   size_t import_run_bytes = 48 << 20;
   size_t block_cache_bytes = 32 << 20;
   size_t write_buffer_bytes = 64 << 20;  // all column families together
+  std::shared_ptr<const Sealer> sealer;  // for rekey; may be null
 };
 
 // What a namespace is to its readers.
@@ -74,7 +76,9 @@ struct Outcome {
   Status status;
   TokenId id;             // insert, rotate (the new token); with kExists and kRevoked too
   bool was_live = false;  // revoke, revoke_id; extend, update, rotate: whether it was done
-  uint64_t count = 0;     // revoke_owner, purge_expired
+  uint64_t count = 0;     // revoke_owner, purge_expired; rekey: sealed anew
+  uint64_t unopened =
+      0;  // rekey: not sealed anew, since their key is not there or they are damaged
   uint64_t expires_at_ms = kNever;                               // insert, rotate
   std::string import_id;                                         // import_begin
   uint64_t taken = 0, replaced = 0, unchanged = 0, refused = 0;  // import_rows, import_end
@@ -120,6 +124,13 @@ struct ListPage {
   size_t bytes = 0;             // about what the records take on the wire; a page is bounded in it
 };
 
+// What `reveal` opens.
+struct SealedToken {
+  TokenKey key;
+  uint64_t expires_at_ms = kNever;
+  std::string sealed;
+};
+
 class Store {
  public:
   // Takes the directory's lock, opens RocksDB and starts loading in the background. Errors say what
@@ -148,6 +159,10 @@ class Store {
   Status GetById(std::string_view namespace_name, const TokenId& id, std::optional<Record>* record);
   Status List(const ListParams& params, ListPage* page);
   Status Count(const ListParams& params, uint64_t* count);
+  // The valid and sealed token that expires last; of several the one that was made last, then by
+  // key; of `owners` alone unless that is empty. kTooLarge where there are too many to tell.
+  Status FindSealed(const RevealParams& params, std::span<const std::string> owners,
+                    std::optional<SealedToken>* found);
   // Loading only: what the disk says of a token that memory does not have (yet).
   struct DiskVerdict {
     Verdict verdict = Verdict::kUnknown;

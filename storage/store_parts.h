@@ -1,6 +1,7 @@
 // What the rooms of a store share. Plain pointers: Store owns all of it and outlives every user.
 #pragma once
 
+#include "protocol/sealer.h"
 #include "storage/clock.h"
 #include "storage/database.h"
 #include "storage/denials.h"
@@ -19,6 +20,7 @@ struct StoreParts {
   Denials* denials = nullptr;
   OwnerCutoffs* cutoffs = nullptr;
   ReclaimClock* reclaim_clock = nullptr;
+  const Sealer* sealer = nullptr;  // may be null
 };
 
 // What memory keeps of a record. `scopes_encoded` holds the bytes that the entry points to.

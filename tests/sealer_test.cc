@@ -103,6 +103,18 @@ TEST(SealerTest, TheFirstKeySealsAndAllOpen) {
   EXPECT_NE(status.message().find(ToHex(rotated->current())), std::string::npos);
 }
 
+TEST(SealerTest, SealsAnewByTheFirstKey) {
+  const auto rotated = Make(kOtherKey + "\n" + kKey);
+  const std::string old = FromHex(kSealedHex);
+  std::string sealed;
+  Secret token;
+  ASSERT_TRUE(rotated->Reseal("pm", KeyOf(kToken), old, &sealed).ok());
+  EXPECT_EQ(SealKeyIdOf(sealed), rotated->current());
+  ASSERT_TRUE(Make(kOtherKey)->Open("pm", KeyOf(kToken), sealed, &token).ok());
+  EXPECT_EQ(token.bytes(), kToken);
+  EXPECT_FALSE(Make(kOtherKey)->Reseal("pm", KeyOf(kToken), old, &sealed).ok());
+}
+
 TEST(SealerTest, AWrongKeyFileIsRefusedWithoutShowingIt) {
   for (const std::string& text :
        {std::string(), std::string("\n"), kKey.substr(1), kKey + "0", "g" + kKey.substr(1),

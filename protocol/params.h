@@ -118,6 +118,13 @@ struct GetParams {
   std::string_view namespace_name = kDefaultNamespace;
 };
 
+// The latest of the namespace's tokens, or of an owner's there, or the one of that id.
+struct RevealParams {
+  std::string_view namespace_name = kDefaultNamespace;
+  std::optional<std::string_view> owner;
+  std::optional<TokenId> id;  // excludes owner
+};
+
 enum class ListOrder : uint8_t { kKey, kExpiresAt, kExpiresAtDescending };
 std::string_view ListOrderName(ListOrder order);  // "key", "expires_at", "-expires_at"
 
@@ -143,6 +150,7 @@ struct ImportBeginParams {
   std::string_view source;    // free text: what is imported; <= 1,024 bytes
   std::string_view position;  // encoded value (a map or str, <= 4 KiB) or empty
   bool stricter = false;      // merge "stricter": the earlier expiry wins, whichever row is later
+  bool seal = false;          // an error where the namespace does not keep tokens sealed
 };
 
 struct ImportRow {
@@ -184,6 +192,9 @@ Status DecodeExtend(std::string_view params, ExtendParams* out);
 Status DecodeUpdate(std::string_view params, UpdateParams* out);
 Status DecodeRotate(std::string_view params, RotateParams* out);
 Status DecodeGet(std::string_view params, GetParams* out);
+Status DecodeReveal(std::string_view params, RevealParams* out);
+// nullopt: all of them.
+Status DecodeRekey(std::string_view params, std::optional<std::string_view>* namespace_name);
 Status DecodeList(std::string_view params, ListParams* out);
 Status DecodeCount(std::string_view params, ListParams* out);
 Status DecodePurge(std::string_view params, PurgeParams* out);
@@ -204,6 +215,7 @@ void Encode(const ExtendParams& params, msgpack_io::Writer* out);
 void Encode(const UpdateParams& params, msgpack_io::Writer* out);
 void Encode(const RotateParams& params, msgpack_io::Writer* out);
 void Encode(const GetParams& params, msgpack_io::Writer* out);
+void Encode(const RevealParams& params, msgpack_io::Writer* out);
 void Encode(const ListParams& params, msgpack_io::Writer* out);  // list
 void EncodeCount(const ListParams& params, msgpack_io::Writer* out);
 void Encode(const PurgeParams& params, msgpack_io::Writer* out);

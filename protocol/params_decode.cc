@@ -63,6 +63,12 @@ constexpr Field<GetDraft> kGetFields[] = {
     {"namespace", Into<&GetDraft::namespace_name, ReadNamespace>},
 };
 
+constexpr Field<RevealParams> kRevealFields[] = {
+    {"namespace", Into<&RevealParams::namespace_name, ReadNamespace>},
+    {"owner", Into<&RevealParams::owner, ReadText>},
+    {"id", Into<&RevealParams::id, ReadId>},
+};
+
 constexpr Field<HelloParams> kHelloFields[] = {
     {"client", Into<&HelloParams::client, ReadText>},
     {"version", Into<&HelloParams::version, ReadText>},
@@ -248,6 +254,28 @@ Status DecodeGet(std::string_view params, GetParams* out) {
   out->id = *draft.id;
   out->namespace_name = draft.namespace_name;
   return Status::Ok();
+}
+
+Status DecodeReveal(std::string_view params, RevealParams* out) {
+  *out = RevealParams();
+  Positions positions(params);
+  Status status = positions.Open(1, "[{namespace, owner or id}]");
+  if (!status.ok()) return status;
+  if (!positions.Next()) return Status::Ok();
+  status =
+      ReadMap(positions.in(), "reveal", std::span<const Field<RevealParams>>(kRevealFields), out);
+  if (status.ok() && out->owner && out->id) {
+    return Bad("owner", "must not be given together with id");
+  }
+  return status;
+}
+
+Status DecodeRekey(std::string_view params, std::optional<std::string_view>* namespace_name) {
+  namespace_name->reset();
+  Positions positions(params);
+  if (Status status = positions.Open(1, "[namespace?]"); !status.ok()) return status;
+  if (!positions.Next()) return Status::Ok();
+  return ReadNamespace(positions.in(), "namespace", &namespace_name->emplace());
 }
 
 Status DecodePurge(std::string_view params, PurgeParams* out) {

@@ -188,6 +188,14 @@ void Encode(const GetParams& params, Writer* out) {
   entries.Namespace(params.namespace_name);
 }
 
+void Encode(const RevealParams& params, Writer* out) {
+  out->ArrayHeader(1);
+  Entries entries(out);
+  entries.Namespace(params.namespace_name);
+  entries.Text("owner", params.owner);
+  if (params.id) entries.Key("id").Str(ToHex(*params.id));
+}
+
 void Encode(const ListParams& params, Writer* out) {
   out->ArrayHeader(1);
   Entries entries(out);
@@ -217,6 +225,7 @@ void Encode(const ImportBeginParams& params, Writer* out) {
   if (!params.source.empty()) entries.Key("source").Str(params.source);
   entries.Raw("position", params.position);
   if (params.stricter) entries.Key("merge").Str("stricter");
+  if (params.seal) entries.Key("seal").Bool(true);
 }
 
 void EncodeImportRow(const ImportRow& row, Writer* out) {

@@ -42,6 +42,7 @@ constexpr Field<ImportBeginParams> kBeginFields[] = {
     {"source", Into<&ImportBeginParams::source, ReadText>},
     {"position", Into<&ImportBeginParams::position, ReadPosition>},
     {"merge", Into<&ImportBeginParams::stricter, ReadMerge>},
+    {"seal", Into<&ImportBeginParams::seal, ReadBool>},
 };
 
 // A row and what its fields say that only matters until they are held against each other.
@@ -109,7 +110,7 @@ Status ReadImportId(Positions& positions, std::string_view* out) {
 Status DecodeImportBegin(std::string_view params, ImportBeginParams* out) {
   *out = ImportBeginParams();
   Positions positions(params);
-  Status status = positions.Open(1, "[{namespace, scheme, source, position, merge}]");
+  Status status = positions.Open(1, "[{namespace, scheme, source, position, merge, seal}]");
   if (!status.ok()) return status;
   if (!positions.Next()) return Status::Ok();
   return ReadMap(positions.in(), "import_begin",

@@ -24,7 +24,8 @@ struct Role {
 
 constexpr Role kRoles[] = {{"validate", Right::kValidate}, {"introspect", Right::kIntrospect},
                            {"issue", Right::kIssue},       {"revoke", Right::kRevoke},
-                           {"read", Right::kRead},         {"admin", Right::kAdmin}};
+                           {"read", Right::kRead},         {"reveal", Right::kReveal},
+                           {"admin", Right::kAdmin}};
 
 Status Wrong(const CallerConfig& config, std::string_view key, std::string_view rule) {
   return Status(ErrorCode::kBadParams,

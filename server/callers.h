@@ -20,7 +20,16 @@
 namespace tokend {
 
 // What a caller must be allowed to do. kNone: anybody who may connect.
-enum class Right : uint8_t { kNone, kValidate, kIntrospect, kIssue, kRevoke, kRead, kAdmin };
+enum class Right : uint8_t {
+  kNone,
+  kValidate,
+  kIntrospect,
+  kIssue,
+  kRevoke,
+  kRead,
+  kReveal,
+  kAdmin
+};
 
 // "validate", ... "admin"; a role is the name of one right.
 std::optional<Right> ParseRole(std::string_view role);

@@ -77,6 +77,11 @@ constexpr auto kSettings = std::to_array<Setting>({
      "Whether a crash may leave the process's memory in a file, and debuggers may look into it. "
      "There are tokens in it"},
 
+    {"seal_key_file", &Config::seal_key_file, 0, 0, kFileOrOff,
+     "Keys of sealed tokens (seal in [[namespace]]): 64 hexadecimal digits a line. The first "
+     "seals, "
+     "all open. Without it nothing is revealed, and tokens to be sealed are not taken"},
+
     {"connections_max", &Config::connections_max, 1, 10'000'000, "",
      "Open connections of all listeners; each takes a file descriptor and about 1 KiB"},
     {"idle_timeout_ms", &Config::idle_timeout_ms, 0, kYearMs, "",
@@ -368,6 +373,7 @@ std::string ConfigToToml(const Config& config) {
     AppendTomlText("name", space.name, &out);
     AppendTomlText("scheme", DigestSchemeName(space.scheme), &out);
     AppendTomlText("secret_file", space.secret_file, &out);
+    if (space.seal) out.append("seal = true\n");
   }
   for (const RouteConfig& route : config.routes) {
     out.append("\n[[route]]\n");

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,6 +16,7 @@
 
 #include "protocol/digest.h"
 #include "protocol/error.h"
+#include "protocol/sealer.h"
 #include "protocol/secret.h"
 #include "server/auth_routes.h"
 #include "server/callers.h"
@@ -27,6 +29,7 @@ struct NamespaceConfig {
   DigestScheme scheme = DigestScheme::kSha256;
   std::string secret_file = {};  // empty = none; TakesSecret(scheme) if there is one
   Secret secret = {};            // what it holds (secret_file.h)
+  bool seal = false;             // its tokens are kept sealed as well
 };
 
 // The initial values are the defaults. What each means is in its row (config.cc).
@@ -61,6 +64,8 @@ struct Config {
   std::string log_level = "info";
   std::string log_format = "text";
   std::string core_dumps = "off";
+
+  std::string seal_key_file = "";
 
   uint64_t connections_max = 10000;
   uint64_t idle_timeout_ms = 0;
@@ -97,6 +102,9 @@ struct Config {
   std::string backup_dir = "auto";
   uint64_t backup_keep = 7;
   uint64_t backup_bytes_per_second_max = 16 << 20;
+
+  // Of the keys in seal_key_file (secret_file.h); null = none.
+  std::shared_ptr<const Sealer> sealer;
 
   std::vector<NamespaceConfig> namespaces;
   std::vector<RouteConfig> routes;

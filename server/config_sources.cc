@@ -102,8 +102,8 @@ ConfigResult ReadConfig(const std::vector<std::string>& args,
       "In the file alone: [[namespace]], each with its name, how its tokens become keys (scheme "
       "= " +
       DigestSchemeNames() +
-      "; sha256 unless given), and for a scheme with a secret the path of the file that holds it "
-      "(secret_file).");
+      "; sha256 unless given), for a scheme with a secret the path of the file that holds it "
+      "(secret_file), and whether they are kept sealed too, for reveal (seal = true).");
   app.set_version_flag("--version", "tokend " TOKEND_VERSION);
   std::string file;
   CLI::Option* file_option =

@@ -127,6 +127,7 @@ Status ReadNamespace(Table& table, Config* config) {
   table.Text("name", &space.name);
   table.Text("scheme", &scheme);
   table.Text("secret_file", &space.secret_file);
+  table.Flag("seal", &space.seal);
   if (const auto parsed = ParseDigestScheme(scheme)) {
     space.scheme = *parsed;
   } else {

@@ -12,11 +12,14 @@ void NamespaceCache::Load(uint64_t version) {
   namespaces_ = store_.namespaces();
   with_keys_.clear();
   without_keys_.clear();
-  std::unordered_map<std::string_view, SecretView> secrets;
-  for (const NamespaceConfig& space : config_.namespaces) secrets[space.name] = space.secret;
+  std::unordered_map<std::string_view, const NamespaceConfig*> configured;
+  for (const NamespaceConfig& space : config_.namespaces) configured[space.name] = &space;
   for (const auto& [name, info] : *namespaces_) {
-    const auto secret = secrets.find(name);
-    const Space space{info, secret == secrets.end() ? SecretView() : secret->second};
+    Space space{info, {}};
+    if (const auto found = configured.find(name); found != configured.end()) {
+      space.secret = found->second->secret;
+      space.seals = found->second->seal;
+    }
     (space.has_keys() ? with_keys_ : without_keys_).emplace(name, space);
   }
   const auto found = with_keys_.find(kDefaultNamespace);

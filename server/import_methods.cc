@@ -52,6 +52,17 @@ ImportedRow MakeRow(Call& call, const ImportRow& row, const std::string& namespa
   return imported;
 }
 
+Status CheckSeals(const Call& call, std::string_view namespace_name) {
+  if (!SpaceOf(call, namespace_name).seals) {
+    return {ErrorCode::kBadParams,
+            "seal: namespace " + QuoteName(namespace_name) +
+                " does not keep its tokens sealed; give it seal = true in the server's "
+                "configuration, or import without"};
+  }
+  const bool has_key = call.dispatcher.server().config.sealer != nullptr;
+  return has_key ? Status::Ok() : MissingSealKey(namespace_name);
+}
+
 }  // namespace
 
 void HandleImportBegin(Call& call) {
@@ -59,6 +70,7 @@ void HandleImportBegin(Call& call) {
   Status status = DecodeImportBegin(call.params, &params);
   if (status.ok()) status = call.Allow(params.namespace_name);
   if (status.ok()) status = call.AllowAllOwners();
+  if (status.ok() && params.seal) status = CheckSeals(call, params.namespace_name);
   if (!status.ok()) {
     call.connection.AnswerError(call.tag, status);
     return;
@@ -116,7 +128,13 @@ void HandleImportRows(Call& call) {
   rows.rows.reserve(params.rows.size());
   for (const ImportRowElement& element : params.rows) {
     if (element.status.ok()) {
-      rows.rows.push_back(MakeRow(call, element.row, *namespace_name, space));
+      ImportedRow& row = rows.rows.emplace_back(MakeRow(call, element.row, *namespace_name, space));
+      const Status sealed =
+          SealToken(call, element.row.token, *namespace_name, row.record.key, &row.sealed);
+      if (!sealed.ok()) {
+        call.connection.AnswerError(call.tag, sealed);
+        return;
+      }
     } else {
       ++rows.refused;
     }

@@ -32,6 +32,8 @@ constexpr auto kMethods = std::to_array<Method>({
     {"list", 0, 1, Right::kRead, &HandleList},
     {"count", 0, 1, Right::kRead, &HandleCount},
     {"stats", 0, 0, Right::kRead, &HandleStats},
+    {"reveal", 0, 1, Right::kReveal, &HandleReveal},
+    {"rekey", 0, 1, Right::kAdmin, &HandleRekey},
     {"purge_expired", 1, 2, Right::kAdmin, &HandlePurgeExpired},
     {"import_begin", 0, 1, Right::kAdmin, &HandleImportBegin},
     {"import_rows", 2, 2, Right::kAdmin, &HandleImportRows},

@@ -88,6 +88,9 @@ void HandleClockAccept(Call& call);
 void HandleGet(Call& call);
 void HandleList(Call& call);
 void HandleCount(Call& call);
+// seal_methods.cc
+void HandleReveal(Call& call);
+void HandleRekey(Call& call);
 // backup_methods.cc
 void HandleBackup(Call& call);
 // import_methods.cc

@@ -6,15 +6,46 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
+#include <filesystem>
 
 #include "protocol/digest.h"
+#include "protocol/sealer.h"
 #include "server/uv_handle.h"
 
 namespace tokend {
 namespace {
 
 Status Wrong(const std::string& what) { return Status(ErrorCode::kBadParams, what); }
+
+std::string AskForMode600(const std::string& which) {
+  return fmt::format("{} may be read by others than its owner; chmod 600 it", which);
+}
+
+Status ReadSealKeys(Config* config, std::vector<std::string>* warnings) {
+  constexpr std::string_view kConsequence =
+      "nothing is revealed, and namespaces with seal = true take no new tokens";
+  const std::string& path = config->seal_key_file;
+  if (path.empty()) {
+    if (std::ranges::any_of(config->namespaces, &NamespaceConfig::seal)) {
+      warnings->push_back(fmt::format("seal_key_file: is off: {}", kConsequence));
+    }
+    return Status::Ok();
+  }
+  std::error_code error;
+  if (!std::filesystem::exists(path, error) && !error) {
+    warnings->push_back(fmt::format("seal_key_file: {}: is not there: {}", path, kConsequence));
+    return Status::Ok();
+  }
+  Secret text;
+  bool others_may_read = false;
+  Status status = ReadSecretFile(path, &text, &others_may_read);
+  if (status.ok()) status = Sealer::Make(text, &config->sealer);
+  if (!status.ok()) return Wrong(fmt::format("seal_key_file: {}: {}", path, status.message()));
+  if (others_may_read) warnings->push_back(AskForMode600("seal_key_file: " + path));
+  return Status::Ok();
+}
 
 }  // namespace
 
@@ -55,12 +86,9 @@ Status ReadSecrets(Config* config, std::vector<std::string>* warnings) {
     bool others_may_read = false;
     const Status status = ReadSecretFile(space.secret_file, &space.secret, &others_may_read);
     if (!status.ok()) return Wrong(fmt::format("{}: {}", which, status.message()));
-    if (others_may_read) {
-      warnings->push_back(
-          fmt::format("{} may be read by others than its owner; chmod 600 it", which));
-    }
+    if (others_may_read) warnings->push_back(AskForMode600(which));
   }
-  return Status::Ok();
+  return ReadSealKeys(config, warnings);
 }
 
 }  // namespace tokend

@@ -42,6 +42,7 @@ StoreOptions MakeStoreOptions(const Config& config, const ServerParts& parts,
   options.write_buffer_bytes = config.write_buffer_bytes;
   options.import_direct_rows = config.import_direct_rows;
   options.import_run_bytes = config.import_run_bytes;
+  options.sealer = config.sealer;
   return options;
 }
 

@@ -12,4 +12,11 @@ Status MissingSecret(std::string_view namespace_name, const Space& space) {
                     "present keys");
 }
 
+Status MissingSealKey(std::string_view namespace_name) {
+  return Status(ErrorCode::kUnavailable,
+                "namespace: " + QuoteName(namespace_name) +
+                    " keeps its tokens sealed, and the server has no key to seal by; give it a "
+                    "seal_key_file in its configuration, or the token as its key");
+}
+
 }  // namespace tokend

@@ -11,7 +11,8 @@
 namespace tokend {
 
 struct Space : NamespaceInfo {
-  SecretView secret;  // of the configuration, which outlives the loops; empty = none
+  SecretView secret;   // of the configuration, which outlives the loops; empty = none
+  bool seals = false;  // its tokens are kept sealed as well
 
   // Whether tokens can become keys.
   bool has_keys() const { return !TakesSecret(scheme) || !secret.empty(); }
@@ -19,5 +20,7 @@ struct Space : NamespaceInfo {
 
 // The error of a token in a namespace that has no keys: nobody can say whether it is good.
 Status MissingSecret(std::string_view namespace_name, const Space& space);
+// The error of a token that is to be sealed where there is no key: it could never be read back.
+Status MissingSealKey(std::string_view namespace_name);
 
 }  // namespace tokend

@@ -43,12 +43,15 @@ void FillInsert(const InsertParams& params, InsertMutation* insert) {
 // Adds nothing where the token can have no key.
 Status AddInsert(Call& call, const InsertParams& params, WriteRequest* request) {
   TokenKey key;
+  std::string sealed;
   Status status = call.Allow(params.namespace_name);
   if (status.ok()) status = call.AllowOwner(params.owner);
   if (status.ok()) status = MakeKey(call, params.token, params.namespace_name, &key);
+  if (status.ok()) status = SealToken(call, params.token, params.namespace_name, key, &sealed);
   if (!status.ok()) return status;
   InsertMutation& insert = request->Add<InsertMutation>(params.namespace_name);
   insert.key = key;
+  insert.sealed = std::move(sealed);
   insert.scheme = StatedScheme(params.token, SpaceOf(call, params.namespace_name).scheme);
   FillInsert(params, &insert);
   return status;
@@ -203,6 +206,14 @@ Status MakeKey(const Call& call, const TokenRef& token, std::string_view namespa
   return Status::Ok();
 }
 
+Status SealToken(const Call& call, const TokenRef& token, std::string_view namespace_name,
+                 const TokenKey& key, std::string* sealed) {
+  if (token.is_key || !SpaceOf(call, namespace_name).seals) return Status::Ok();
+  const Sealer* const sealer = call.dispatcher.server().config.sealer.get();
+  if (sealer == nullptr) return MissingSealKey(namespace_name);
+  return sealer->Seal(namespace_name, key, token.token, sealed);
+}
+
 std::optional<DigestScheme> StatedScheme(const TokenRef& token, DigestScheme scheme) {
   return token.is_key ? std::nullopt : std::optional(scheme);
 }
@@ -295,24 +306,26 @@ void HandleUpdate(Call& call) {
 }
 
 void HandleRotate(Call& call) {
-  HandleWrite(call, &DecodeRotate, &WriteIssued,
-              [&](const RotateParams& params, WriteRequest& request) {
-                Status status = IssueToken(params.prefix, &request.issued_token);
-                if (!status.ok()) return status;
-                request.must_be_live = true;
-                TokenRef fresh;
-                fresh.token = request.issued_token;
-                auto& rotate = request.Add<RotateMutation>(params.namespace_name);
-                status = MakeKey(call, params.token, params.namespace_name, &rotate.old_key);
-                if (!status.ok()) return status;
-                status = MakeKey(call, fresh, params.namespace_name, &rotate.new_key);
-                if (!status.ok()) return status;
-                rotate.overlap_ms = params.overlap_ms;
-                if (params.expires_at_ms || params.ttl_ms) {
-                  rotate.expiry = Expiry(params.expires_at_ms, params.ttl_ms);
-                }
-                return status;
-              });
+  HandleWrite(
+      call, &DecodeRotate, &WriteIssued, [&](const RotateParams& params, WriteRequest& request) {
+        Status status = IssueToken(params.prefix, &request.issued_token);
+        if (!status.ok()) return status;
+        request.must_be_live = true;
+        TokenRef fresh;
+        fresh.token = request.issued_token;
+        auto& rotate = request.Add<RotateMutation>(params.namespace_name);
+        status = MakeKey(call, params.token, params.namespace_name, &rotate.old_key);
+        if (!status.ok()) return status;
+        status = MakeKey(call, fresh, params.namespace_name, &rotate.new_key);
+        if (!status.ok()) return status;
+        status = SealToken(call, fresh, params.namespace_name, rotate.new_key, &rotate.sealed);
+        if (!status.ok()) return status;
+        rotate.overlap_ms = params.overlap_ms;
+        if (params.expires_at_ms || params.ttl_ms) {
+          rotate.expiry = Expiry(params.expires_at_ms, params.ttl_ms);
+        }
+        return status;
+      });
 }
 
 void HandlePurgeExpired(Call& call) {

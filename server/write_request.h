@@ -73,6 +73,12 @@ Space SpaceOf(const Call& call, std::string_view namespace_name);
 Status MakeKey(const Call& call, const TokenRef& token, std::string_view namespace_name,
                TokenKey* key);
 
+// The token as its namespace keeps it sealed; nothing where it does not, or where the token was
+// given as its key. Whatever the error: the token is not to be taken, since it could not be read
+// back.
+Status SealToken(const Call& call, const TokenRef& token, std::string_view namespace_name,
+                 const TokenKey& key, std::string* sealed);
+
 // The scheme as a Mutation states it: none where the token was given as its key.
 std::optional<DigestScheme> StatedScheme(const TokenRef& token, DigestScheme scheme);
 

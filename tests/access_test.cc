@@ -40,8 +40,8 @@ CallerConfig MakeCaller(const std::string& name, std::vector<std::string> roles,
   return config;
 }
 
-const std::vector<std::string> kAllRoles = {"validate", "introspect", "issue",
-                                            "revoke",   "read",       "admin"};
+const std::vector<std::string> kAllRoles = {"validate", "introspect", "issue", "revoke",
+                                            "read",     "reveal",     "admin"};
 
 class AccessTest : public ServerFixture {
  protected:
@@ -91,6 +91,8 @@ class AccessTest : public ServerFixture {
         {"count", One({{"namespace", space}})},
         {"purge_expired", {0, space}},
         {"import_begin", One({{"namespace", space}})},
+        {"reveal", One({{"namespace", space}, {"owner", "o"}})},
+        {"rekey", {space}},
     };
   }
 
@@ -189,7 +191,8 @@ TEST_F(AccessTest, OwnersAreForThoseWhoManageThem) {
                                    {"import_begin", Json::array()},
                                    {"stats", Json::array()},
                                    {"backup", Json::array()},
-                                   {"clock_accept", Json::array()}}) {
+                                   {"clock_accept", Json::array()},
+                                   {"rekey", Json::array()}}) {
     EXPECT_EQ(Code(ann.Call(method, params)), "forbidden") << method;
   }
   // To take another's token over is to end it.

@@ -111,8 +111,9 @@ TEST(CallersTest, WhatIsWrongIsNamed) {
   const auto nothing = [](CallerConfig*) {};
   EXPECT_EQ(error_of(nothing), "");
   EXPECT_EQ(error_of(nothing, true), "caller \"d\": secrets_sha256: a secret is there twice");
-  EXPECT_EQ(error_of([](CallerConfig* c) { c->roles = {"root"}; }),
-            "caller \"c\": roles: must be validate, introspect, issue, revoke, read or admin");
+  EXPECT_EQ(
+      error_of([](CallerConfig* c) { c->roles = {"root"}; }),
+      "caller \"c\": roles: must be validate, introspect, issue, revoke, read, reveal or admin");
   EXPECT_EQ(error_of([](CallerConfig* c) { c->roles.clear(); }),
             "caller \"c\": roles: missing; without it may do nothing");
   EXPECT_NE(error_of([](CallerConfig* c) { c->secrets_sha256 = {"abc"}; }), "");

@@ -300,6 +300,49 @@ TEST_F(ConfigTest, ASecretThatOthersMayReadIsToldOf) {
   }
 }
 
+TEST_F(ConfigTest, TheKeysOfSealedTokensAreInAFileOfTheirOwn) {
+  const std::string key(64, 'a');
+  const std::string path = Secret(key + "\n" + std::string(64, 'b') + "\n");
+  const std::string file = "seal_key_file = '" + path + "'\n[[namespace]]\nname = 'a'\nseal = true";
+  const ConfigResult result = Read({"--config", File(file)});
+  ASSERT_EQ(result.next, ConfigResult::Next::kServe) << result.err;
+  EXPECT_TRUE(result.config.namespaces[0].seal);
+  ASSERT_NE(result.config.sealer, nullptr);
+  EXPECT_THAT(result.warnings, IsEmpty());
+  const ConfigResult shown = Read({"--config", File(file), "--check-config"});
+  EXPECT_THAT(shown.out, AllOf(HasSubstr("seal_key_file = \"" + path + "\"\n"),
+                               HasSubstr("seal = true\n"), Not(HasSubstr("aaaa"))));
+  EXPECT_EQ(Read({"--config", File(shown.out), "--check-config"}).out, shown.out);
+
+  // Wrong ones are refused and not shown.
+  Secret(key + "\n" + key + "0\n");
+  EXPECT_THAT(WrongFile(file), AllOf(HasSubstr("seal_key_file: " + path + ": line 2: must be"),
+                                     Not(HasSubstr("aaaa"))));
+  EXPECT_THAT(WrongFile("seal_key_file = '" + dir_.path() + "'"),
+              HasSubstr("must be a regular file"));
+  EXPECT_THAT(WrongFile("[[namespace]]\nname = 'a'\nseal = 'yes'"),
+              HasSubstr(":3: seal: must be true or false"));
+
+  Secret(key);
+  std::filesystem::permissions(path, std::filesystem::perms::group_read,
+                               std::filesystem::perm_options::add);
+  EXPECT_THAT(Read({"--config", File(file)}).warnings,
+              ::testing::ElementsAre(AllOf(HasSubstr("seal_key_file"), HasSubstr("chmod 600"))));
+}
+
+// All but sealed tokens works without it.
+TEST_F(ConfigTest, WithoutTheKeysOfSealedTokensItStarts) {
+  const std::string space = "[[namespace]]\nname = 'a'\nseal = true";
+  for (const std::string& file : {"seal_key_file = '/nowhere/key'\n" + space, space}) {
+    const ConfigResult result = Read({"--config", File(file)});
+    ASSERT_EQ(result.next, ConfigResult::Next::kServe) << result.err;
+    EXPECT_EQ(result.config.sealer, nullptr);
+    EXPECT_THAT(result.warnings, ::testing::ElementsAre(AllOf(HasSubstr("seal_key_file: "),
+                                                              HasSubstr("nothing is revealed"))));
+  }
+  EXPECT_THAT(Read({"--config", File("[[namespace]]\nname = 'a'")}).warnings, IsEmpty());
+}
+
 // A server that cannot be started for the want of it can still be repaired.
 TEST_F(ConfigTest, SecretsAreReadToServe) {
   const std::string file = File(NamespaceWithSecret("sha256-with-secret", "/nowhere"));

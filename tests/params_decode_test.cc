@@ -55,6 +55,8 @@ TEST(ParamsDecodeTest, WhatIsRequiredIsMissedByName) {
                 "owner: missing; must be a str of valid UTF-8, at most 1024 bytes");
   ExpectRefused("purge_expired", Arr({}),
                 "before: missing; must be an integer of Unix milliseconds, 0 to 9007199254740991");
+  ExpectRefused("reveal", Arr({Map({{"id", kId}, {"owner", Str("o")}})}),
+                "owner: must not be given together with id");
   ExpectRefused("validate_many", Arr({}), "tokens: missing; must be an array of tokens");
   ExpectRefused("validate_many", Arr({Nil(), Str("n")}),
                 "tokens: missing; must be an array of tokens");
@@ -72,7 +74,7 @@ TEST(ParamsDecodeTest, WhatIsRequiredIsMissedByName) {
 }
 
 TEST(ParamsDecodeTest, WhatIsOptionalMayBeLeftOut) {
-  for (const std::string method : {"hello", "issue", "list", "count", "import_begin"}) {
+  for (const std::string method : {"hello", "issue", "list", "count", "import_begin", "reveal"}) {
     ExpectTaken(method, Arr({}));
     ExpectTaken(method, Arr({Nil()}));
     ExpectTaken(method, Arr({Map({})}));
@@ -87,6 +89,10 @@ TEST(ParamsDecodeTest, WhatIsOptionalMayBeLeftOut) {
   ExpectTaken("insert_many", Arr({Arr({})}));
   ExpectTaken("import_rows", Arr({Str("i1"), Arr({})}));
   ExpectTaken("update", Arr({Map({{"id", kId}})}));
+  ExpectTaken("rekey", Arr({}));
+  ExpectTaken("rekey", Arr({Nil()}));
+  ExpectTaken("reveal", Arr({Map({{"owner", Str("o")}})}));
+  ExpectTaken("reveal", Arr({Map({{"id", kId}, {"owner", Nil()}})}));
   ExpectTaken("ping", Arr({}));
   ExpectTaken("stats", Arr({}));
 }
@@ -116,6 +122,8 @@ TEST(ParamsDecodeTest, SurplusPositionsAreNamed) {
       {"get", {Map({{"id", kId}})}, "position 2, counted from 1: the parameters are [token, name"},
       {"list", {Map({})}, "position 2, counted from 1: the parameters are [{namespace, owner, .."},
       {"count", {Map({})}, "position 2, counted from 1: the parameters are [{namespace, owner, ."},
+      {"reveal", {Map({})}, "position 2, counted from 1: the parameters are [{namespace, owner "},
+      {"rekey", {Str("n")}, "position 2, counted from 1: the parameters are [namespace?]"},
       {"purge_expired", {Int(1), Str("n")}, "position 3, counted from 1: the parameters are [bef"},
       {"import_begin", {Map({})}, "position 2, counted from 1: the parameters are [{namespace, s"},
       {"import_rows", {Str("i"), Arr({})}, "position 3, counted from 1: the parameters are [impo"},
@@ -173,7 +181,8 @@ std::vector<MapRow> Maps() {
        Str("o"), at_first},
       {"count", "count", "namespace, owner, state, expires_after, expires_before", "owner",
        Str("o"), at_first},
-      {"import_begin", "import_begin", "namespace, scheme, source, position, merge", "source",
+      {"reveal", "reveal", "namespace, owner, id", "owner", Str("o"), at_first},
+      {"import_begin", "import_begin", "namespace, scheme, source, position, merge, seal", "source",
        Str("s"), at_first},
       {"import_rows", "row",
        "key, token, owner, name, scopes, expires_at, state, created_at, updated_at, last_used_at, "
@@ -358,7 +367,7 @@ TEST(ParamsDecodeTest, ParamsAreAnArray) {
        {"hello",      "validate",  "validate_many", "insert",        "insert_many",  "issue",
         "revoke",     "revoke_id", "revoke_owner",  "extend",        "update",       "rotate",
         "get",        "list",      "count",         "purge_expired", "import_begin", "import_rows",
-        "import_end", "stats",     "ping"}) {
+        "import_end", "stats",     "ping",          "reveal",        "rekey"}) {
     for (const std::string& wrong : {std::string(), Nil(), Map({}), Int(1), Hex("c1")}) {
       ExpectRefused(method, wrong, "params: must be an array");
     }

@@ -106,6 +106,16 @@ inline Status Decode(const std::string& method, std::string_view params) {
          ListParams out;
          return DecodeCount(p, &out);
        }},
+      {"reveal",
+       [](auto p) {
+         RevealParams out;
+         return DecodeReveal(p, &out);
+       }},
+      {"rekey",
+       [](auto p) {
+         std::optional<std::string_view> out;
+         return DecodeRekey(p, &out);
+       }},
       {"purge_expired",
        [](auto p) {
          PurgeParams out;

@@ -252,6 +252,10 @@ std::vector<FieldRow> Fields() {
       {"get", "namespace", NamespaceKind(), after(kToken)},
       {"get", "id", IdKind(), InMap("id")},
       {"get", "namespace", NamespaceKind(), InMapWith("id", kId, "namespace")},
+      {"reveal", "namespace", NamespaceKind(), InMapWith("id", kId, "namespace")},
+      {"reveal", "owner", TextKind(), InMap("owner")},
+      {"reveal", "id", IdKind(), InMap("id")},
+      {"rekey", "namespace", NamespaceKind(), at_first},
       {"list", "order", OrderKind(), InMap("order")},
       {"list", "limit", LimitKind(), InMap("limit")},
       {"list", "cursor", CursorKind(), InMap("cursor")},
@@ -262,6 +266,7 @@ std::vector<FieldRow> Fields() {
       {"import_begin", "source", TextKind(), InMap("source")},
       {"import_begin", "position", PositionKind(), InMap("position")},
       {"import_begin", "merge", MergeKind(), InMap("merge")},
+      {"import_begin", "seal", BoolKind(), InMap("seal")},
       {"import_rows", "import id", ImportIdKind(),
        [](auto& v) {
          return Arr({v, Arr({})});
@@ -363,8 +368,9 @@ TEST(ParamsFieldsTest, NilIsAsGoodAsMissing) {
     static const std::vector<std::string> kRequired = {
         "token", "id", "key", "import id", "tokens[0]", "tokens[1]", "before"};
     const bool required =
-        std::find(kRequired.begin(), kRequired.end(), row.field) != kRequired.end() ||
-        (row.method == "revoke_owner" && row.field == "owner");
+        row.method != "reveal" &&
+        (std::find(kRequired.begin(), kRequired.end(), row.field) != kRequired.end() ||
+         (row.method == "revoke_owner" && row.field == "owner"));
     if (required) {
       EXPECT_EQ(Decode(row.method, params).code(), ErrorCode::kBadParams);
       const bool is_row = row.method == "import_rows" && row.field == "token";  // or key

@@ -164,7 +164,9 @@ TEST_F(RpcMethodsTest, EachMethodTakesAsManyParamsAsItsRowSays) {
       EXPECT_EQ(Call(method.name, missing.is_null() ? Json::array() : missing).code(),
                 "bad_params");
     } else {
-      EXPECT_EQ(Call(method.name, Json::array()).code(), "ok");
+      // Those of sealed tokens have been understood, and there is no key.
+      const bool takes_key = method.name == "reveal" || method.name == "rekey";
+      EXPECT_EQ(Call(method.name, Json::array()).code(), takes_key ? "unavailable" : "ok");
     }
   }
 }

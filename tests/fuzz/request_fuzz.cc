@@ -32,6 +32,8 @@ void DecodeAll(std::string_view params) {
   UpdateParams update;
   RotateParams rotate;
   GetParams get;
+  RevealParams reveal;
+  std::optional<std::string_view> rekeyed;
   ListParams list;
   PurgeParams purge;
   ImportBeginParams begin;
@@ -63,6 +65,8 @@ void DecodeAll(std::string_view params) {
   CheckRefusal(DecodeGet(params, &get));
   CheckRefusal(DecodeList(params, &list));
   CheckRefusal(DecodeCount(params, &list));
+  CheckRefusal(DecodeReveal(params, &reveal));
+  CheckRefusal(DecodeRekey(params, &rekeyed));
   CheckRefusal(DecodePurge(params, &purge));
   CheckRefusal(DecodeImportBegin(params, &begin));
   CheckRefusal(DecodeImportRows(params, limits, &rows));

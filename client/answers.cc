@@ -110,6 +110,25 @@ bool ReadIssued(Reader& reader, IssuedToken* out) {
   return complete && !out->id.empty() && !out->token.empty();
 }
 
+// A token need not be UTF-8, and is bin then.
+bool ReadToken(Reader& reader, std::string* out) {
+  std::string_view token;
+  if (!reader.ReadStr(&token) && !reader.ReadBin(&token)) return false;
+  *out = token;
+  return true;
+}
+
+bool ReadRevealed(Reader& reader, RevealedToken* out) {
+  bool complete = ReadMap(reader, [&](std::string_view key) -> std::optional<bool> {
+    if (key == "id") return Read(reader, &out->id);
+    if (key == "token") return ReadToken(reader, &out->token);
+    if (key == "expires_at") return ReadOrNil(reader, &out->expires_at_ms);
+    if (key == "key_id") return Read(reader, &out->key_id);
+    return std::nullopt;
+  });
+  return complete && !out->id.empty() && !out->token.empty();
+}
+
 bool ReadRecord(Reader& reader, TokenInfo* out) {
   bool complete = ReadMap(reader, [&](std::string_view key) -> std::optional<bool> {
     if (key == "id") return Read(reader, &out->id);
@@ -204,6 +223,25 @@ Result<std::vector<InsertOutcome>> DecodeInsertOutcomes(const Result<std::string
 
 Result<IssuedToken> DecodeIssued(const Result<std::string>& answer) {
   return DecodeAs<IssuedToken>(answer, "{id, token, expires_at}", ReadIssued);
+}
+
+Result<std::optional<RevealedToken>> DecodeRevealed(const Result<std::string>& answer) {
+  return DecodeAs<std::optional<RevealedToken>>(
+      answer, "{id, token, expires_at, key_id} or nil",
+      [](Reader& reader, std::optional<RevealedToken>* out) {
+        return reader.ReadNil() || ReadRevealed(reader, &out->emplace());
+      });
+}
+
+Result<RekeyTotals> DecodeRekeyTotals(const Result<std::string>& answer) {
+  return DecodeAs<RekeyTotals>(
+      answer, "{resealed, unopened}", [](Reader& reader, RekeyTotals* out) {
+        return ReadMap(reader, [&](std::string_view key) -> std::optional<bool> {
+          if (key == "resealed") return Read(reader, &out->resealed);
+          if (key == "unopened") return Read(reader, &out->unopened);
+          return std::nullopt;
+        });
+      });
 }
 
 Result<std::optional<TokenInfo>> DecodeRecord(const Result<std::string>& answer) {

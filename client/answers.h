@@ -20,6 +20,8 @@ Result<Verdict> DecodeVerdict(const Result<std::string>& answer);
 Result<std::vector<Verdict>> DecodeVerdicts(const Result<std::string>& answer);
 Result<std::vector<InsertOutcome>> DecodeInsertOutcomes(const Result<std::string>& answer);
 Result<IssuedToken> DecodeIssued(const Result<std::string>& answer);
+Result<std::optional<RevealedToken>> DecodeRevealed(const Result<std::string>& answer);
+Result<RekeyTotals> DecodeRekeyTotals(const Result<std::string>& answer);
 Result<std::optional<TokenInfo>> DecodeRecord(const Result<std::string>& answer);
 Result<TokenPage> DecodePage(const Result<std::string>& answer);
 Result<ImportTotals> DecodeImportTotals(const Result<std::string>& answer);

@@ -289,6 +289,24 @@ Pending<std::optional<TokenInfo>> Client::SendGetId(std::string_view id,
   return SendParams<std::optional<TokenInfo>>(connection_, "get", DecodeRecord, params);
 }
 
+Pending<std::optional<RevealedToken>> Client::SendReveal(std::optional<std::string_view> owner,
+                                                         std::string_view namespace_name) {
+  RevealParams params;
+  params.owner = owner;
+  params.namespace_name = NamespaceOr(namespace_name);
+  return SendParams<std::optional<RevealedToken>>(connection_, "reveal", DecodeRevealed, params);
+}
+
+Pending<std::optional<RevealedToken>> Client::SendRevealId(std::string_view id,
+                                                           std::string_view namespace_name) {
+  Result<TokenId> parsed = IdOf(id);
+  if (!parsed) return Pending<std::optional<RevealedToken>>(parsed.error());
+  RevealParams params;
+  params.id = *parsed;
+  params.namespace_name = NamespaceOr(namespace_name);
+  return SendParams<std::optional<RevealedToken>>(connection_, "reveal", DecodeRevealed, params);
+}
+
 Pending<TokenPage> Client::SendList(const ListRequest& request) {
   Result<ListParams> params = ParamsOf(request);
   if (!params) return Pending<TokenPage>(params.error());
@@ -315,6 +333,7 @@ Pending<std::string> Client::SendImportBegin(const ImportBeginRequest& request) 
   params.source = request.source;
   params.position = request.position;
   params.stricter = request.stricter;
+  params.seal = request.seal;
   return SendParams<std::string>(connection_, "import_begin", DecodeStr, params);
 }
 
@@ -366,6 +385,13 @@ Pending<Done> Client::SendPing() { return SendNothing<Done>(connection_, "ping",
 
 Pending<Done> Client::SendClockAccept() {
   return SendNothing<Done>(connection_, "clock_accept", DecodeDone);
+}
+
+Pending<RekeyTotals> Client::SendRekey(std::string_view namespace_name) {
+  return Send<RekeyTotals>(connection_, "rekey", DecodeRekeyTotals, [&](msgpack_io::Writer* out) {
+    out->ArrayHeader(namespace_name.empty() ? 0 : 1);
+    if (!namespace_name.empty()) out->Str(namespace_name);
+  });
 }
 
 Pending<BackupInfo> Client::SendBackup() {

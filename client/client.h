@@ -121,6 +121,19 @@ struct IssuedToken {
   std::optional<uint64_t> expires_at_ms;
 };
 
+// A token that the server has kept sealed.
+struct RevealedToken {
+  std::string id;
+  std::string token;
+  std::optional<uint64_t> expires_at_ms;
+  std::string key_id;  // by which key it was sealed
+};
+
+struct RekeyTotals {
+  uint64_t resealed = 0;
+  uint64_t unopened = 0;  // those whose key the server does not have
+};
+
 // One element of insert_many.
 struct InsertOutcome {
   std::string id;  // when inserted
@@ -224,6 +237,7 @@ struct ImportBeginRequest {
   std::string source;     // free text: what is imported
   std::string position;   // an encoded MessagePack map or string; empty = none
   bool stricter = false;  // of rows of one token the earlier expiry wins, whichever is later
+  bool seal = false;      // an error where the server would not keep the tokens sealed
 };
 
 struct ImportRow {
@@ -368,6 +382,16 @@ class Client {
   }
   Result<TokenPage> List(const ListRequest& request) { return SendList(request).Wait(); }
   Result<uint64_t> Count(const ListRequest& filters) { return SendCount(filters).Wait(); }
+  // The valid token that expires last of those that are sealed; of an owner, unless that is
+  // nothing. nullopt where there is none.
+  Result<std::optional<RevealedToken>> Reveal(std::optional<std::string_view> owner,
+                                              std::string_view namespace_name = {}) {
+    return SendReveal(owner, namespace_name).Wait();
+  }
+  Result<std::optional<RevealedToken>> RevealId(std::string_view id,
+                                                std::string_view namespace_name = {}) {
+    return SendRevealId(id, namespace_name).Wait();
+  }
   // How many records were dropped.
   Result<uint64_t> PurgeExpired(uint64_t before_ms, std::string_view namespace_name = {}) {
     return SendPurgeExpired(before_ms, namespace_name).Wait();
@@ -395,6 +419,11 @@ class Client {
   Result<Done> Ping() { return SendPing().Wait(); }
   // Lets disk reclaiming take the gap between wall clock and its own clock over at once.
   Result<Done> ClockAccept() { return SendClockAccept().Wait(); }
+  // Seals by the server's current key what others have sealed; an empty name means all namespaces.
+  // Answered when it is done, which may take minutes: see ClientOptions::answer_timeout.
+  Result<RekeyTotals> Rekey(std::string_view namespace_name = {}) {
+    return SendRekey(namespace_name).Wait();
+  }
   // Answered when it is whole, which may take minutes: see ClientOptions::answer_timeout.
   Result<BackupInfo> Backup() { return SendBackup().Wait(); }
 
@@ -414,6 +443,10 @@ class Client {
   Pending<std::optional<TokenInfo>> SendGet(Token token, std::string_view namespace_name = {});
   Pending<std::optional<TokenInfo>> SendGetId(std::string_view id,
                                               std::string_view namespace_name = {});
+  Pending<std::optional<RevealedToken>> SendReveal(std::optional<std::string_view> owner,
+                                                   std::string_view namespace_name = {});
+  Pending<std::optional<RevealedToken>> SendRevealId(std::string_view id,
+                                                     std::string_view namespace_name = {});
   Pending<TokenPage> SendList(const ListRequest& request);
   Pending<uint64_t> SendCount(const ListRequest& filters);
   Pending<uint64_t> SendPurgeExpired(uint64_t before_ms, std::string_view namespace_name = {});
@@ -425,6 +458,7 @@ class Client {
   Pending<ServerStats> SendStats();
   Pending<Done> SendPing();
   Pending<Done> SendClockAccept();
+  Pending<RekeyTotals> SendRekey(std::string_view namespace_name = {});
   Pending<BackupInfo> SendBackup();
 
  private:

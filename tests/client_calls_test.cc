@@ -231,6 +231,43 @@ TEST(ClientCalls, GetListCount) {
   EXPECT_TRUE(count && *count == 12);
 }
 
+TEST(ClientCalls, RevealAndRekey) {
+  Asked asked;
+  const auto answer = Map({{"id", Str(kId)},
+                           {"token", Str("s3cret")},
+                           {"expires_at", Int(77)},
+                           {"key_id", Str("601f6dbc4b91b946")}});
+  auto revealed = Ask(answer, &asked, [](Client& client) { return client.Reveal("alice", "pm"); });
+  EXPECT_EQ(asked.method + asked.params, R"(reveal[{"namespace":"pm","owner":"alice"}])");
+  ASSERT_TRUE(revealed && revealed->has_value());
+  EXPECT_EQ((*revealed)->id, kId);
+  EXPECT_EQ((*revealed)->token, "s3cret");
+  EXPECT_EQ((*revealed)->expires_at_ms, 77u);
+  EXPECT_EQ((*revealed)->key_id, "601f6dbc4b91b946");
+
+  auto binary = Ask(Map({{"id", Str(kId)}, {"token", Bin("\xff")}, {"expires_at", Nil()}}), &asked,
+                    [](Client& client) { return client.RevealId(kId); });
+  EXPECT_EQ(asked.method + asked.params, R"(reveal[{"id":"9f86d081884c7d659a2feaa0"}])");
+  ASSERT_TRUE(binary && binary->has_value());
+  EXPECT_EQ((*binary)->token, "\xff");
+  EXPECT_EQ((*binary)->expires_at_ms, std::nullopt);
+
+  auto none = Ask(Nil(), &asked, [](Client& client) { return client.Reveal(""); });
+  EXPECT_EQ(asked.params, R"([{"owner":""}])");
+  EXPECT_TRUE(none && !none->has_value());
+  auto wrong = Ask(Map({{"id", Str(kId)}}), &asked,
+                   [](Client& client) { return client.Reveal(std::nullopt); });
+  ASSERT_FALSE(wrong);
+  EXPECT_EQ(wrong.error().code, "bad_answer");
+
+  auto totals = Ask(Map({{"resealed", Int(3)}, {"unopened", Int(1)}}), &asked,
+                    [](Client& client) { return client.Rekey("pm"); });
+  EXPECT_EQ(asked.method + asked.params, R"(rekey["pm"])");
+  EXPECT_TRUE(totals && totals->resealed == 3 && totals->unopened == 1);
+  Ask(Map({}), &asked, [](Client& client) { return client.Rekey(); }).ok();
+  EXPECT_EQ(asked.params, "[]");
+}
+
 TEST(ClientCalls, ServersOwn) {
   Asked asked;
   auto purged = Ask(Int(9), &asked, [](Client& client) { return client.PurgeExpired(50, "p"); });
@@ -280,11 +317,13 @@ TEST(ClientCalls, Import) {
   begin.scheme = "sha256";
   begin.source = "portal.api_token";
   begin.stricter = true;
+  begin.seal = true;
   auto import_id =
       Ask(Str("i1"), &asked, [&](Client& client) { return client.ImportBegin(begin); });
   EXPECT_EQ(asked.method, "import_begin");
   EXPECT_THAT(asked.params, HasSubstr(R"("scheme":"sha256")"));
   EXPECT_THAT(asked.params, HasSubstr(R"("merge":"stricter")"));
+  EXPECT_THAT(asked.params, HasSubstr(R"("seal":true)"));
   EXPECT_TRUE(import_id && *import_id == "i1");
 
   const std::string key(32, '\xab');

@@ -139,6 +139,7 @@ std::unique_ptr<CLI::App> MakeApp(Context* context) {
   AddInsertCommands(app.get(), context);
   AddChangeCommands(app.get(), context);
   AddQueryCommands(app.get(), context);
+  AddSealCommands(app.get(), context);
   AddServerCommands(app.get(), context);
   AddTopCommand(app.get(), context);
   AddBackupCommands(app.get(), context);

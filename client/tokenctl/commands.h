@@ -12,6 +12,7 @@ void AddValidateCommand(CLI::App* app, Context* context);    // validate
 void AddInsertCommands(CLI::App* app, Context* context);     // insert, issue, rotate
 void AddChangeCommands(CLI::App* app, Context* context);     // revoke, extend, update
 void AddQueryCommands(CLI::App* app, Context* context);      // get, list, count
+void AddSealCommands(CLI::App* app, Context* context);       // reveal, rekey
 void AddServerCommands(CLI::App* app, Context* context);     // stats, ping, purge-expired, clock
 void AddTopCommand(CLI::App* app, Context* context);         // top
 void AddBackupCommands(CLI::App* app, Context* context);     // backup, verify, restore

@@ -450,9 +450,9 @@ Status Import::Choose(const RowBuilder::Layout& layout, Table* table) const {
     info.mapping = preset != nullptr ? "preset " + std::string(preset->name) : "--columns";
     info.scheme =
         preset != nullptr ? preset->scheme : options_.scheme.value_or(DigestScheme::kSha256);
-    auto builder = std::make_unique<RowBuilder>(candidate.mapping,
-                                                RowBuilder::Scheme{info.scheme, options_.secret},
-                                                options_.zero_dates, lifetime);
+    auto builder = std::make_unique<RowBuilder>(
+        candidate.mapping, RowBuilder::Scheme{info.scheme, options_.secret, options_.seal},
+        options_.zero_dates, lifetime);
     if (Status bind = builder->Bind(layout); !bind.ok()) {
       if (first.ok()) first = bind;
       continue;
@@ -460,6 +460,11 @@ Status Import::Choose(const RowBuilder::Layout& layout, Table* table) const {
     if (preset != nullptr && !preset->refused.empty()) {
       return Bad("tokens of " + std::string(preset->name) +
                  " are not taken: " + std::string(preset->refused));
+    }
+    if (options_.seal && candidate.mapping.Find(Field::kToken) == nullptr) {
+      return Bad(
+          "--seal: the table holds digests of its tokens, which cannot be given back: import "
+          "it without --seal, and the tables that hold tokens by themselves, with --table");
     }
     if (lifetime && candidate.mapping.Find(lifetime->from) == nullptr) {
       return Bad("--lifetime counts from " + std::string(FieldName(lifetime->from)) +

@@ -7,7 +7,8 @@
 // and REPLACE, column names and types from CREATE TABLE, and what else there is gets counted.
 //
 // A table is taken when it is one of the presets (presets.h) or when the options pick it. Tokens in
-// clear are digested here: every row that comes out has a key, and no token leaves this room.
+// clear are digested here: every row that comes out has a key, and no token leaves this room unless
+// ImportOptions::seal says so.
 //
 // Times are UTC milliseconds; digits below are cut off, so an expiry is never later than the
 // table's. An expiry before 1970 becomes 0. A local time that occurs twice means its first
@@ -71,6 +72,8 @@ struct ImportOptions {
   // "UTC", "+HH:MM", "-HH:MM" or a name of the system's time zone database. Empty: not given.
   std::string time_zone;
   ZeroDates zero_dates = ZeroDates::kRefuse;
+  // Tokens in clear are given on as they are, to be kept sealed; a table without them is an error.
+  bool seal = false;
   // A longer value in a wanted column refuses its row.
   size_t cell_bytes_max = size_t{1} << 20;
 };
@@ -87,7 +90,8 @@ class RowSink {
   virtual Status BeginTable(const TableInfo& table) = 0;
 
   // Rows of different tables may alternate. What `row` points to is valid during the call only
-  // (RowBatch keeps copies); row.token.is_key is true always. An error stops the import.
+  // (RowBatch keeps copies); row.token.is_key is true unless ImportOptions::seal. An error stops
+  // the import.
   virtual Status Row(const TableInfo& table, const ImportRow& row, const RowPosition& position) = 0;
 };
 

@@ -89,6 +89,7 @@ RowBuilder::RowBuilder(TableMapping mapping, const Scheme& scheme, ZeroDates zer
     : mapping_(std::move(mapping)),
       scheme_(scheme.scheme),
       secret_(scheme.secret),
+      keeps_tokens_(scheme.keeps_tokens),
       zero_dates_(zero_dates),
       lifetime_(lifetime) {
   primary_key_mapping_.field = Field::kSourceId;
@@ -435,6 +436,10 @@ RowBuilder::Refusal RowBuilder::TakeToken(const Bound& bound, const Cell& cell, 
   ++tokens_;
   if (TokenKey key; ParseHexKey(text, kTokenKeyBytes, &key)) ++tokens_like_digests_;
   row->token.key = digester_.Digest(scheme_, text, secret_.bytes());
+  if (keeps_tokens_) {
+    row->token.is_key = false;
+    row->token.token = SecretView(text);
+  }
   if (!loose_collation_.empty()) loose_token_ = text;
   return std::nullopt;
 }

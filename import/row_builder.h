@@ -42,6 +42,8 @@ class RowBuilder {
   struct Scheme {
     DigestScheme scheme = DigestScheme::kSha256;
     SecretView secret;
+    // Rows have the tokens besides, where these are in clear.
+    bool keeps_tokens = false;
   };
 
   RowBuilder(TableMapping mapping, const Scheme& scheme, ZeroDates zero_dates,
@@ -127,6 +129,7 @@ class RowBuilder {
   const TableMapping mapping_;
   const DigestScheme scheme_;
   const SecretView secret_;
+  const bool keeps_tokens_;
   const ZeroDates zero_dates_;
   const std::optional<Lifetime> lifetime_;
   const TimeZone* timestamp_zone_ = nullptr;

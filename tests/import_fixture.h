@@ -37,7 +37,8 @@ inline std::string ReadFile(const std::string& path) {
 }
 
 struct GotRow {
-  std::string key;  // in hex
+  std::string key;
+  std::string token;  // where it came as it is  // in hex
   std::optional<std::string> owner;
   std::optional<std::string> name;
   std::vector<std::string> scopes;
@@ -60,6 +61,7 @@ class KeepingSink : public RowSink {
   std::map<std::string, std::vector<std::string>> keys_in;  // by namespace
   Status fail_with;                                         // answered to the row `fail_at`
   uint64_t fail_at = 0;
+  bool takes_tokens = false;  // of ImportOptions::seal
   uint64_t calls = 0;
 
   Status BeginTable(const TableInfo& table) override {
@@ -69,8 +71,9 @@ class KeepingSink : public RowSink {
   }
   Status Row(const TableInfo& table, const ImportRow& row, const RowPosition& position) override {
     GotRow got;
-    if (!row.token.is_key) return {ErrorCode::kInternal, "a row without key"};
+    if (!row.token.is_key && !takes_tokens) return {ErrorCode::kInternal, "a row with its token"};
     got.key = Hex(row.token.key.view());
+    if (!row.token.is_key) got.token = row.token.token.bytes();
     keys_in[table.namespace_name].push_back(got.key);
     got.owner = row.owner;
     got.name = row.name;
@@ -160,6 +163,7 @@ inline Outcome ImportText(std::string_view sql, ImportOptions options) {
   TempDirectory directory;
   options.inputs = {directory.Write("dump.sql", sql)};
   Outcome outcome;
+  outcome.sink.takes_tokens = options.seal;
   outcome.status = RunImport(options, &outcome.sink, {}, &outcome.report);
   return outcome;
 }

@@ -79,6 +79,30 @@ TEST(PickTest, TakesOnlyWhatIsNamed) {
   EXPECT_EQ(outcome.report.skipped_tables[0].reason, "not picked");
 }
 
+TEST(SealTest, TokensInClearAreGivenOn) {
+  ImportOptions options;
+  options.seal = true;
+  options.tables = {"pm_api_token"};
+  const std::string digests =
+      "INSERT INTO api_token (token,account_id,expires_at) VALUES ('" + kHexA + "',7,NULL);";
+  Outcome outcome = ImportText(
+      digests +
+          "INSERT INTO pm_api_token (token,expires) VALUES ('a','2031-01-01'),('','2031-01-01')"
+          ",('it''s','2031-01-01');",
+      options);
+  ASSERT_TRUE(outcome.status.ok()) << outcome.status.message();
+  ASSERT_EQ(outcome.rows("pm_api_token").size(), 2u);
+  EXPECT_EQ(outcome.rows("pm_api_token")[0].token, "a");
+  EXPECT_EQ(outcome.rows("pm_api_token")[1].token, "it's");
+  EXPECT_THAT(outcome.refusals("pm_api_token"), ElementsAre("empty_token:1"));
+
+  options.tables = {"api_token"};
+  outcome = ImportText(digests, options);
+  EXPECT_EQ(outcome.status.code(), ErrorCode::kBadParams);
+  EXPECT_THAT(outcome.status.message(), HasSubstr("--seal: the table holds digests"));
+  EXPECT_TRUE(outcome.sink.rows.empty());
+}
+
 TEST(PickTest, SaysWhenATableIsNotThere) {
   ImportOptions options;
   options.tables = {"pm_api_token", "api_token"};

@@ -19,7 +19,10 @@ cp "$source_dir/tests/data/dumps/70_truncated.sql" "$dir/truncated.sql"
 cp -r "$source_dir/tests/data/dumps/50_mydumper" "$dir/mydumper"
 cp "$source_dir/tests/data/dumps/63_outfile_csv_optenc.csv" "$dir/tokens.csv"
 cp "$source_dir/tests/data/dumps/ddl.sql" "$dir"
-"$tokend" --data-dir "$dir/data" --listen off --http off > "$dir/log" 2>&1 &
+printf '[[namespace]]\nname = "pm_api_token"\nseal = true\n' > "$dir/tokend.toml"
+(umask 077 && printf '%064d\n' 7 > "$dir/seal.keys")
+"$tokend" --config "$dir/tokend.toml" --seal-key-file "$dir/seal.keys" --data-dir "$dir/data" --listen off \
+  --http off > "$dir/log" 2>&1 &
 server=$!
 export TOKEND_SERVER=unix:$dir/data/tokend.sock
 deadline=$((SECONDS + 60))

@@ -362,6 +362,76 @@ TEST_F(TokenctlIntegration, BackupVerifyRestoreRepair) {
   EXPECT_EQ(Run({"validate", "later"}).code, 4);
 }
 
+TEST_F(TokenctlIntegration, SealedTokensComeBack) {
+  server_.reset();
+  const auto serve_with = [&](const std::string& keys) {
+    server_.reset();
+    std::ofstream(dir_ + "/seal.keys") << keys;
+    std::filesystem::permissions(dir_ + "/seal.keys", std::filesystem::perms::owner_read |
+                                                          std::filesystem::perms::owner_write);
+    StartServer({"--config", dir_ + "/tokend.toml"});
+  };
+  std::ofstream(dir_ + "/tokend.toml") << "seal_key_file = '" << dir_
+                                       << "/seal.keys'\n[[namespace]]\nname = 'pm_api_token'\n"
+                                          "seal = true\n";
+  const std::string key_a(64, 'a'), key_b(64, 'b');
+  serve_with(key_a + "\n");
+  const std::vector<std::string> import = {"import", Dump("01_default.sql"), "--seal", "--json",
+                                           "--table"};
+  const auto import_table = [&](const std::string& table) {
+    std::vector<std::string> arguments = import;
+    arguments.push_back(table);
+    return Run(arguments);
+  };
+  const Ran imported = import_table("pm_api_token");
+  ASSERT_EQ(imported.code, 0) << imported.err;
+  EXPECT_EQ(imported.json()["tables"][0]["server"]["taken"], 155);
+  EXPECT_EQ(import_table("pm_api_token").json()["tables"][0]["server"]["unchanged"], 155);
+  // What cannot be sealed says so.
+  const Ran digests = import_table("api_token");
+  EXPECT_EQ(digests.code, 2);
+  EXPECT_THAT(digests.err, HasSubstr("--seal: the table holds digests"));
+  const Ran plain = import_table("auth_user_tokens");
+  EXPECT_EQ(plain.code, 1);
+  EXPECT_THAT(plain.err, HasSubstr("\"auth_user_tokens\" does not keep its tokens sealed; give it "
+                                   "seal = true"));
+
+  const auto expect_all = [&] {
+    size_t active = 0;
+    for (const ExpectedRow& row : Expected("pm_api_token")) {
+      const Ran revealed = Run({"reveal", "-n", "pm_api_token", "--id", row.key_hex.substr(0, 24)});
+      const bool is_active = row.state == "active";
+      EXPECT_EQ(revealed.code, is_active ? 0 : 4) << row.key_hex << revealed.err;
+      EXPECT_EQ(revealed.out, is_active ? row.token + "\n" : "") << row.key_hex;
+      active += is_active ? 1 : 0;
+    }
+    EXPECT_GT(active, 20u);
+  };
+  expect_all();
+  const std::vector<std::string> last = ListedIds(
+      {"-n", "pm_api_token", "--state", "active", "--order", "-expires_at", "--limit", "1"});
+  EXPECT_EQ(DoJson({"reveal", "-n", "pm_api_token"})["id"], last.at(0));
+  const Ran none = Run({"reveal", "-n", "pm_api_token", "--owner", "nobody"});
+  EXPECT_EQ(none.code, 4);
+  EXPECT_THAT(none.err, HasSubstr("there is no valid token that is sealed"));
+  EXPECT_EQ(Run({"reveal", "--owner", "a", "--id", "b"}).code, 2);
+
+  // A new key, then without the old one.
+  serve_with(key_b + "\n" + key_a + "\n");
+  EXPECT_THAT(Do({"rekey"}), AllOf(HasSubstr("155 sealed anew"), HasSubstr("Only the first key")));
+  serve_with(key_b + "\n");
+  EXPECT_EQ(DoJson({"rekey"}), Json({{"resealed", 0}, {"unopened", 0}}));
+  expect_all();
+  serve_with(key_a + "\n");
+  const Ran lost = Run({"rekey", "--namespace", "pm_api_token"});
+  EXPECT_EQ(lost.code, 4);
+  EXPECT_THAT(lost.out, HasSubstr("155 not, since their key is not in seal_key_file"));
+  EXPECT_EQ(Run({"reveal", "-n", "pm_api_token"}).code, 5);  // cannot say
+  // A lost key is made good by another import.
+  EXPECT_EQ(import_table("pm_api_token").json()["tables"][0]["server"]["replaced"], 155);
+  expect_all();
+}
+
 TEST_F(TokenctlIntegration, ImportsWhatTheDumpHolds) {
   Ran import = Run({"import", Dump("01_default.sql"), "--json"});
   ASSERT_EQ(import.code, 0) << import.err;

@@ -60,6 +60,7 @@ constexpr char kImportExamples[] =
     "  tokenctl import dump.sql.gz --dry-run             what would be taken, and how\n"
     "  tokenctl import dump.sql.gz\n"
     "  mysqldump --single-transaction portal | tokenctl import - --table portal.api_token\n"
+    "  tokenctl import dump.sql --table pm_api_token --seal\n"
     "  tokenctl import dump.sql --table auth.sessions --namespace sessions \\\n"
     "      --columns token=session_key,owner=user_id,expires_at=valid_until --time-zone +05:30\n"
     "  tokenctl import data.sql --schema schema.sql --json\n"
@@ -137,7 +138,8 @@ Status Read(const Context& context, const ImportOptions& options, RowSink* sink,
 }
 
 // Batches that the server's limits have room for, with what stands around the rows and with one row
-// more: no row is longer than 64 KiB, the half of the least that message_bytes can be.
+// more: no row is longer than 64 KiB, the half of the least that message_bytes can be, but for a
+// token to be sealed, which may be as long.
 ImportSenderOptions SenderOptionsFor(client::Client* client, const ImportCommandOptions& command) {
   ImportSenderOptions options;
   options.rows_per_second_max = command.rate;
@@ -147,9 +149,11 @@ ImportSenderOptions SenderOptionsFor(client::Client* client, const ImportCommand
     options.batch_rows_max = kThrottledRows;
   }
   options.stricter = command.duplicates == "stricter";
+  options.seal = command.import.seal;
   const auto limits = client::ToJson(Need(client->Hello("tokenctl", TOKEND_VERSION)).limits);
   options.batch_bytes_max =
-      std::min(options.batch_bytes_max, limits.value("message_bytes", size_t{4} << 20) / 2);
+      std::min(options.batch_bytes_max, limits.value("message_bytes", size_t{4} << 20) /
+                                            (options.seal ? size_t{4} : size_t{2}));
   options.batch_rows_max = std::min(options.batch_rows_max, limits.value("many", size_t{10000}));
   return options;
 }
@@ -319,6 +323,9 @@ void AddImportCommand(CLI::App* app, Context* context) {
                          "Where tokens are in clear and SCHEME takes a secret: the file that holds "
                          "it; a newline at its end is not part of it")
             ->type_name("FILE");
+        command->add_flag("--seal", options->import.seal,
+                          "Send tokens in clear as they are, so that the server keeps them sealed "
+                          "and can reveal them; takes seal = true of their [[namespace]] there");
         command
             ->add_option("--format", options->format,
                          "What FILE is; auto: told by its first bytes, else by its name")

@@ -59,6 +59,7 @@ Status ImportSender::BeginTable(const TableInfo& table) {
   request.namespace_name = table.namespace_name;
   request.scheme = DigestSchemeName(table.scheme);
   request.stricter = options_.stricter;
+  request.seal = options_.seal;
   request.source = table.database.empty() ? table.name : table.database + "." + table.name;
   client::Result<std::string> import_id = client_->ImportBegin(request);
   if (!import_id) return Fail(import_id.error());

@@ -21,6 +21,7 @@ struct ImportSenderOptions {
   size_t window = 64;  // batches under way
   size_t window_bytes_max = 8 << 20;
   bool stricter = false;             // ImportBeginRequest's
+  bool seal = false;                 // the same
   uint64_t rows_per_second_max = 0;  // 0 = as fast as it goes
   // A server that is busy is asked again, with pauses that double, until it has been so for so
   // long.

@@ -22,7 +22,8 @@ import msgpack
 from server_under_test import PATIENCE_SECONDS, Server
 
 PROGRAM, TOKENCTL = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
-ALL_ROLES = ["validate", "introspect", "issue", "revoke", "read", "admin"]
+ALL_ROLES = ["validate", "introspect", "issue", "revoke", "read", "reveal", "admin"]
+SEAL_KEY = hashlib.sha256(b"the key of sealed tokens").hexdigest()
 SECRET = "callersecret-0d9f6c5be1"
 WRONG_SECRET = "wrongsecret-7a41c09d22"
 
@@ -53,14 +54,19 @@ class LeakTest(unittest.TestCase):
         self.directory = self.enterContext(tempfile.TemporaryDirectory(prefix="tokend-test-"))
         self.config = os.path.join(self.directory, "tokend.toml")
         with open(self.config, "w", encoding="utf-8") as file:
-            file.write('log_level = "debug"\nwrite_buffer_bytes = 1048576\nusage_flush_interval_ms = 100\n'
+            file.write(f'seal_key_file = "{os.path.join(self.directory, "seal.key")}"\n'
+                       'log_level = "debug"\nwrite_buffer_bytes = 1048576\nusage_flush_interval_ms = 100\n'
                        f'auth_namespace = "default"\n[[caller]]\nname = "all"\nroles = {json.dumps(ALL_ROLES)}\n'
-                       f'secrets_sha256 = ["{hashlib.sha256(SECRET.encode()).hexdigest()}"]\n')
+                       f'secrets_sha256 = ["{hashlib.sha256(SECRET.encode()).hexdigest()}"]\n'
+                       '[[namespace]]\nname = "sealed"\nseal = true\n')
+        with open(os.path.join(self.directory, "seal.key"), "w", encoding="ascii") as file:
+            file.write(SEAL_KEY + "\n")
         self.secret_file = os.path.join(self.directory, "secret")
         with open(self.secret_file, "w", encoding="ascii") as file:
             file.write(SECRET + "\n")
         # Of what may be found nowhere: the names are for the message.
-        self.secrets = {"the caller's secret": SECRET, "a wrong secret": WRONG_SECRET}
+        self.secrets = {"the caller's secret": SECRET, "a wrong secret": WRONG_SECRET, "the seal key": SEAL_KEY,
+                        "the seal key, raw": bytes.fromhex(SEAL_KEY)}
         self.said = []  # all that was answered and may not hold a token
 
     def start(self):
@@ -123,10 +129,30 @@ class LeakTest(unittest.TestCase):
                                 ("insert", {"token": stray, "expires_at": stray}), ("stats", stray)):
             error, _ = self.say(rpc.call(method, *params))
             self.assertIsNotNone(error, (method, params))
+        self.seal(rpc)
         imported = rpc.call("import_begin", {"namespace": "imported"})[1]
         self.say(rpc.call("import_rows", imported, [{"token": self.mark("row"), "owner": "ann"}, {"token": 5}]))
         self.say(rpc.call("import_end", imported))
         self.say(rpc.call("hello", {"client_id": "all", "client_secret": WRONG_SECRET}))
+
+    def seal(self, rpc):
+        for number in range(50):
+            self.say(rpc.call("insert", {"token": self.mark(f"s{number}"), "namespace": "sealed",
+                                         "owner": f"owner-{number}"}))
+        issued = rpc.call("issue", {"namespace": "sealed", "owner": "ann"})[1]["token"]
+        self.secrets["issued and sealed"] = issued
+        self.assertEqual(rpc.call("reveal", {"namespace": "sealed", "owner": "ann"})[1]["token"], issued)
+        self.assertEqual(rpc.call("reveal", {"namespace": "sealed", "owner": "owner-7"})[1]["token"], token("s7"))
+        self.say(rpc.call("list", {"namespace": "sealed"}))
+        self.say(rpc.call("get", token("s1"), "sealed"))
+        stray = self.mark("stray in reveal")
+        for params in ({stray: 1}, {"id": stray}, {"namespace": stray}, {"owner": "a", "id": stray}):
+            error, _ = self.say(rpc.call("reveal", params))
+            self.assertIsNotNone(error, params)
+        self.say(rpc.call("rekey"))
+        imported = rpc.call("import_begin", {"namespace": "sealed", "seal": True})[1]
+        self.say(rpc.call("import_rows", imported, [{"token": self.mark("sealed row"), "owner": "ann"}]))
+        self.say(rpc.call("import_end", imported))
 
     def use_http(self, server):
         basic = "Basic " + base64.b64encode(f"all:{SECRET}".encode()).decode()
@@ -168,6 +194,13 @@ class LeakTest(unittest.TestCase):
         self.tokenctl(server, "import", "-", "--table", "api_token", "--columns",
                       "token=token,owner=account_id,name=name,created=created_at,updated=updated_at", given=dump.encode())
         self.tokenctl(server, "export")
+        dump = ("CREATE TABLE `pm_api_token` (`id` int, `token` text, `expires` datetime);\n"
+                f"INSERT INTO `pm_api_token` VALUES (1,'{self.mark('sealed dump')}','2036-01-01 00:00:00');\n")
+        self.tokenctl(server, "import", "-", "--namespace", "sealed", "--seal", given=dump.encode())
+        revealed = self.tokenctl(server, "reveal", "--namespace", "sealed", "--id",
+                                 hashlib.sha256(token("sealed dump").encode()).hexdigest()[:24], is_issuing=True)
+        self.assertEqual(revealed, token("sealed dump") + "\n")
+        self.tokenctl(server, "export", "--namespace", "sealed")
         self.tokenctl(server, "list")
         self.tokenctl(server, "--json", "stats")
         self.tokenctl(server, "backup")
@@ -183,12 +216,14 @@ class LeakTest(unittest.TestCase):
             rpc = Rpc(server.address("rpc"))
             rpc.call("hello", {"client_id": "all", "client_secret": SECRET})
             self.assertEqual(rpc.call("validate", token("n7"))[1][0], True)
+            revealed = rpc.call("reveal", {"namespace": "sealed", "owner": "owner-8"})[1]
+            self.assertEqual(revealed["token"], token("s8"))
             self.assertEqual(server.stop(), 0)
 
         self.assertIn("default", "".join(str(text) for text in self.said))  # something was said
         forms = {}
         for name, secret in self.secrets.items():
-            raw = secret.encode()
+            raw = secret if isinstance(secret, bytes) else secret.encode()
             self.assertGreater(len(raw), 15, name)
             # base64 of it, whatever stands before: two characters of each end depend on that.
             forms.update({raw: name, raw.hex().encode(): name + " in hexadecimal"})

@@ -24,12 +24,19 @@ class RevealRequest final : public Job, public Completion {
         server_(call.dispatcher.server()),
         namespace_name_(params.namespace_name),
         id_(params.id),
+        caller_(call.connection.caller().name()),
         owners_(call.connection.caller().owners()) {
     if (params.owner) owner_ = std::string(*params.owner);
   }
 
   void Run(std::unique_ptr<Job> self) override {
     status_ = Open();
+    // Before anybody has it.
+    if (status_.ok() && found_) {
+      server_.log.Info("revealed", {{"caller", caller_},
+                                    {"namespace", namespace_name_},
+                                    {"id", ToHex(TokenId::Of(found_->key))}});
+    }
     (void)self.release();
     request_.Post(std::unique_ptr<Completion>(this));
   }
@@ -90,6 +97,7 @@ class RevealRequest final : public Job, public Completion {
   const std::string namespace_name_;
   std::optional<std::string> owner_;
   const std::optional<TokenId> id_;
+  const std::string caller_;
   const std::vector<std::string> owners_;  // whose tokens the caller manages; empty = all
   Status status_;
   std::optional<SealedToken> found_;

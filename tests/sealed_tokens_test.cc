@@ -376,6 +376,16 @@ TEST_F(SealedTokensTest, OnlyWhoMayRevealsAndOnlyTheirs) {
   EXPECT_EQ(Ask({{"owner", "ann"}}).code(), "forbidden");
   EXPECT_EQ(Call("rekey", Json::array()).code(), "forbidden");
   EXPECT_TRUE(Call("rekey", {"plain"}).ok());
+
+  // Each that was done is on record, and no other.
+  connection_.reset();
+  server_->Stop();
+  const std::string ann = " id=" + IdOf("ann's"), bob = " id=" + IdOf("bob's");
+  EXPECT_THAT(Log(), AllOf(HasSubstr("revealed caller=app namespace=pm" + bob),
+                           HasSubstr("revealed caller=ann namespace=pm" + ann)));
+  EXPECT_THAT(Log(), AllOf(Not(HasSubstr("caller=ann namespace=pm" + bob)),
+                           Not(HasSubstr("revealed caller=admin")),
+                           Not(HasSubstr("revealed caller=plain"))));
 }
 
 TEST_F(SealedTokensTest, NothingElseShowsThem) {

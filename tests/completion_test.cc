@@ -80,7 +80,7 @@ TEST_F(CompletionTest, ShellsTakeTheScripts) {
 }
 
 TEST_F(CompletionTest, BashCompletesCommands) {
-  EXPECT_THAT(Bash("tokenctl re"), UnorderedElementsAre("revoke", "restore"));
+  EXPECT_THAT(Bash("tokenctl re"), UnorderedElementsAre("revoke", "restore", "reveal", "rekey"));
   EXPECT_THAT(Bash("tokenctl ''"), IsSupersetOf({"validate", "import", "clock", "completion"}));
   EXPECT_THAT(Bash("tokenctl clock ''"), Contains("accept"));
   EXPECT_THAT(Bash("tokenctl completion ''"), IsSupersetOf({"bash", "zsh", "fish"}));

@@ -164,7 +164,7 @@ rocksdb::Status ImportRun::WriteFile(Database* database, Database::Family family
                                      std::string* path) const {
   std::unique_ptr<rocksdb::SstFileWriter> writer;
   rocksdb::Status status;
-  for (size_t row = rows_.LowerBound(family, {});
+  for (size_t row = rows_.Begin(family);
        row < rows_.size() && rows_.family(row) == family && status.ok(); ++row) {
     rows_.Prefetch(row + kAhead);
     if (rows_.dropped(row)) continue;

@@ -73,7 +73,7 @@ class ImportRun {
   // each(row key, stored record), in the order of their keys: the lower or the upper half of them.
   template <typename Each>
   void ForEachOfHalf(bool upper, const Each& each) const {
-    const size_t rows = rows_.LowerBound(Database::kOwners, {});
+    const size_t rows = rows_.Begin(Database::kOwners);
     const size_t end = upper ? rows : rows / 2;
     for (size_t row = upper ? rows / 2 : 0; row < end; ++row) {
       rows_.Prefetch(row + kAhead);

@@ -97,6 +97,12 @@ SortedRows::Ends SortedRows::Distribute(std::span<Row> rows, const DigitOf& digi
   return ends;
 }
 
+size_t SortedRows::Begin(Database::Family family) const {
+  const auto found = std::partition_point(rows_.begin(), rows_.end(),
+                                          [&](const Row& row) { return row.family < family; });
+  return static_cast<size_t>(found - rows_.begin());
+}
+
 size_t SortedRows::LowerBound(Database::Family family, std::string_view key) const {
   const LongHead head = LongHeadOf(key);
   const auto found = std::partition_point(rows_.begin(), rows_.end(), [&](const Row& row) {

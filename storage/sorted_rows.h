@@ -79,6 +79,8 @@ class SortedRows {
   size_t end(size_t row) const {
     return size_t{rows_[row].begin} + rows_[row].key_size + rows_[row].value_size;
   }
+  // The first row of `family` or of a later one; size() where there is none.
+  size_t Begin(Database::Family family) const;
   // The first row of `family` with this key or a later one; size() or of another family: none.
   size_t LowerBound(Database::Family family, std::string_view key) const;
   // It is about to be looked at.

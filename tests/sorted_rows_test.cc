@@ -149,6 +149,11 @@ TEST_F(SortedRowsTest, ManyRowsOfAllShapesComeInOrder) {
     ASSERT_EQ(rows_.key(i), key) << i;
     ASSERT_EQ(rows_.value(i), value) << i;
   }
+  for (int family = 0; family < Database::kFamilyCount; ++family) {
+    const size_t row = rows_.Begin(static_cast<Database::Family>(family));
+    EXPECT_EQ(rows_.family(row), family);
+    EXPECT_TRUE(row == 0 || rows_.family(row - 1) < family);
+  }
   for (int i = 0; i < 1000; ++i) {
     const auto& [family, key, value] = expected[random() % expected.size()];
     const size_t row = rows_.LowerBound(static_cast<Database::Family>(family), key);

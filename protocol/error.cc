@@ -54,12 +54,16 @@ std::string_view ErrorCodeName(ErrorCode code) {
   return "internal";
 }
 
+bool IsPlainName(std::string_view name) {
+  return name.size() <= kQuotedBytesMax && std::all_of(name.begin(), name.end(), IsNameCharacter);
+}
+
 std::string QuoteName(std::string_view name) {
   std::string quoted;
-  if (name.size() > kQuotedBytesMax || !std::all_of(name.begin(), name.end(), IsNameCharacter)) {
-    quoted.append("(").append(std::to_string(name.size())).append(" bytes)");
-  } else {
+  if (IsPlainName(name)) {
     quoted.append("\"").append(name).append("\"");
+  } else {
+    quoted.append("(").append(std::to_string(name.size())).append(" bytes)");
   }
   return quoted;
 }

@@ -51,6 +51,8 @@ class [[nodiscard]] Status {
 // holds anything but letters, digits and _-.:/ is only measured, `(39 bytes)`, since it may be a
 // token in the wrong place.
 std::string QuoteName(std::string_view name);
+// Whether QuoteName shows it as it is.
+bool IsPlainName(std::string_view name);
 
 Status UnknownNamespace(std::string_view name);
 

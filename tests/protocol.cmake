@@ -2,6 +2,7 @@ find_package(rapidcheck REQUIRED)
 
 tokend_test(token_test LIBS tokend_protocol LABELS unit)
 tokend_test(error_test LIBS tokend_protocol LABELS unit)
+tokend_test(audit_line_test LIBS tokend_protocol LABELS unit)
 tokend_test(digest_test LIBS tokend_protocol LABELS unit)
 find_package(fmt REQUIRED)
 find_package(nlohmann_json REQUIRED)

@@ -82,6 +82,10 @@ constexpr auto kSettings = std::to_array<Setting>({
      "seals, "
      "all open. Without it nothing is revealed, and tokens to be sealed are not taken"},
 
+    {"audit_file", &Config::audit_file, 0, 0, kFileOrOff,
+     "Audit log: each change and each caller that was refused, a JSON object a line, chained by "
+     "hash (tokenctl audit verify). SIGHUP opens it anew"},
+
     {"connections_max", &Config::connections_max, 1, 10'000'000, "",
      "Open connections of all listeners; each takes a file descriptor and about 1 KiB"},
     {"idle_timeout_ms", &Config::idle_timeout_ms, 0, kYearMs, "",

@@ -66,6 +66,7 @@ struct Config {
   std::string core_dumps = "off";
 
   std::string seal_key_file = "";
+  std::string audit_file = "";
 
   uint64_t connections_max = 10000;
   uint64_t idle_timeout_ms = 0;

@@ -29,7 +29,20 @@ void Connection::ResolveCaller() {
   callers_version_ = loop_callers_version();
   callers_ = loop().server().callers.Get();
   caller_ = &callers_->Find(identity_);
+  origin_.reset();
   validates_all_ = caller_->Has(Right::kValidate) && caller_->has_all_namespaces();
+}
+
+const std::shared_ptr<const Origin>& Connection::origin() {
+  if (origin_ == nullptr && loop().server().store.audits()) {
+    origin_ = std::make_shared<const Origin>(
+        Origin{caller_->name(), PeerEndpoint(), is_rpc_ ? "rpc" : "http"});
+  }
+  return origin_;
+}
+
+void Connection::NoteRefusal(std::string_view op, ErrorCode code, std::string_view namespace_name) {
+  loop().server().refusals.Note(*this, op, code, namespace_name);
 }
 
 bool Connection::SignIn(Identity identity) {

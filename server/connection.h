@@ -14,6 +14,7 @@
 #include "server/callers.h"
 #include "server/methods.h"
 #include "server/stream.h"
+#include "storage/mutation.h"
 
 namespace tokend {
 
@@ -22,10 +23,14 @@ class Connection : public Stream {
   // --- who asks ---
 
   const Caller& caller() const { return *caller_; }
+  // Who asks, for the audit log; null where there is none.
+  const std::shared_ptr<const Origin>& origin();
   // Whether any are configured; else everybody may do everything.
   bool has_callers() const { return callers_->enabled(); }
   // Whether the caller may have any token of any namespace validated.
   bool validates_all() const { return validates_all_; }
+  // The caller asked for what it may not do: into the audit log.
+  void NoteRefusal(std::string_view op, ErrorCode code, std::string_view namespace_name = {});
   // The peer has shown who it is. False, and nothing changes, where nobody is known by that.
   bool SignIn(Identity identity);
   // Back to what the connection itself shows.
@@ -116,7 +121,8 @@ class Connection : public Stream {
   Identity identity_;
   std::shared_ptr<const Callers> callers_;  // of which caller_ is one
   uint64_t callers_version_ = 0;
-  const Caller* caller_ = nullptr;  // set once a peer is there
+  const Caller* caller_ = nullptr;        // set once a peer is there
+  std::shared_ptr<const Origin> origin_;  // made when it is asked for
   bool validates_all_ = false;
   bool has_failed_try_ = false;
   bool gathered_ = false;

@@ -20,6 +20,7 @@
 #include "server/failed_tries.h"
 #include "server/idempotency.h"
 #include "server/logging.h"
+#include "server/refusal_audit.h"
 #include "server/replaceable.h"
 #include "server/worker_pool.h"
 #include "storage/clock.h"
@@ -72,6 +73,7 @@ struct ServerContext {
   CallerDirectory& callers;
   Replaceable<TlsContext>& tls;  // null where nothing listens for TLS
   FailedTries& failed_tries;
+  RefusalAudit& refusals;
   Census& census;
   Idempotency& idempotency;
   const AuthRoutes auth_routes;

@@ -92,7 +92,7 @@ void Dispatcher::Dispatch(Connection& connection, const Frame& frame) {
     return;
   }
   loop_.counters().methods[MethodIndex(*method)].Add();
-  if (Status status = CheckRight(connection.caller(), *method); !status.ok()) {
+  if (Status status = CheckRight(connection, *method); !status.ok()) {
     connection.AnswerError(tag, status);
     return;
   }

@@ -63,6 +63,7 @@ void AnswerFailedTry(Connection& connection, const RequestTag& tag) {
     server.log.Warning("caller_refused",
                        {{"address", address}, {"delay_ms", delay_ms}, {"more_like_it", held_back}});
   }
+  connection.NoteRefusal("sign_in", ErrorCode::kUnauthenticated);
   if (connection.has_failed_try()) {
     connection.Refuse("a wrong secret must be answered before the next one is tried");
     return;

@@ -257,6 +257,7 @@ void HandleAuth(HttpExchange& exchange) {
     return;
   }
   if (!exchange.connection().caller().MayUse(demand.namespace_name)) {
+    exchange.connection().NoteRefusal("/auth", ErrorCode::kForbidden, demand.namespace_name);
     CannotSay(exchange, "this gateway may not ask about that namespace");
     return;
   }

@@ -92,6 +92,7 @@ void RefuseUnknownWithProblem(HttpExchange& exchange, const MethodAnswer&) {
 bool IsAllowed(HttpExchange& exchange, const HttpEndpoint& endpoint) {
   const bool is_forwarded = endpoint.credentials == Credentials::kForwarded;
   if (!is_forwarded && !IsFromNoWebPage(exchange)) {
+    exchange.connection().NoteRefusal(endpoint.path, ErrorCode::kForbidden);
     exchange.Respond({.status = 421,
                       .body = "Host must be an address, localhost or one of http_hosts, and there "
                               "must be no Origin\n"});
@@ -107,6 +108,8 @@ bool IsAllowed(HttpExchange& exchange, const HttpEndpoint& endpoint) {
   }
   const Caller& caller = exchange.connection().caller();
   if (caller.Has(endpoint.right)) return true;
+  exchange.connection().NoteRefusal(
+      endpoint.path, caller.is_known() ? ErrorCode::kForbidden : ErrorCode::kUnauthenticated);
   if (is_forwarded) {
     RefuseForwarded(exchange, {});
   } else if (!caller.is_known()) {

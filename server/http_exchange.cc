@@ -65,7 +65,7 @@ void HttpExchange::Call(std::string_view method, std::string_view params, Then t
   Dispatcher& dispatcher = loop().dispatcher();
   loop().counters().methods[MethodIndex(*row)].Add();
   const RequestTag tag{0, false, row, form};
-  if (Status status = CheckRight(connection_.caller(), *row); !status.ok()) {
+  if (Status status = CheckRight(connection_, *row); !status.ok()) {
     connection_.AnswerError(tag, status);
     return;
   }

@@ -69,6 +69,11 @@ constexpr Row kRows[] = {
     {"queue_bytes", "tokend_queue_bytes", "gauge", "Bytes of writes that wait for the disk."},
     {"usage_flushed_total", "tokend_usage_flushed_total", "counter",
      "Tokens whose last use was written."},
+    {"audit_lines", "tokend_audit_lines_total", "counter", "Lines of the audit log."},
+    {"audit_lines_written", "tokend_audit_lines_written_total", "counter",
+     "Lines of the audit log that are in its file, and on its disk."},
+    {"audit_suppressed_total", "tokend_audit_suppressed_total", "counter",
+     "Refused callers that have no line, since there were too many."},
     {"reclaim_lag_ms", "tokend_wheel_lag_seconds", "gauge",
      "For how long memory has had expired tokens that were due to leave it.", 1e-3},
     {"memory_bytes_max", "tokend_memory_bound_bytes", "gauge", "memory_bytes_max; 0 = none."},
@@ -135,6 +140,12 @@ void WriteState(Page* page) {
     const std::string_view name = StoreStateName(state);
     page->Sample("tokend_state", fmt::format("{{state=\"{}\"}}", name), name == now ? 1 : 0);
   }
+}
+
+void WriteAudit(Page* page) {
+  page->Begin("tokend_audit_failed", "gauge", "1 while the audit log's file cannot be written.");
+  page->Sample("tokend_audit_failed", "",
+               page->stats().at("audit_failure").get<std::string>().empty() ? 0 : 1);
 }
 
 void WriteMemory(Page* page) {
@@ -215,6 +226,7 @@ void RespondMetrics(HttpExchange& exchange, const MethodAnswer& answer) {
   }
   page.Map("validate_total", "tokend_validate_total", "verdict", "Tokens judged, by verdict.");
   page.Map("methods_total", "tokend_method_calls_total", "method", "Methods called.");
+  WriteAudit(&page);
   WriteMemory(&page);
   WriteHistogram("loop_turns", "loop_turn_us_total", "tokend_loop_turn_cpu_seconds",
                  "Processor time of a turn of a loop, which is what its connections wait for.",

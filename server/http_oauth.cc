@@ -131,8 +131,11 @@ void RespondRevoked(HttpExchange& exchange, const MethodAnswer& answer) {
 void HandleIntrospect(HttpExchange& exchange) {
   Form form;
   if (!ReadForm(exchange, &form)) return;
-  if (!exchange.connection().caller().MayUse(form.namespace_name) ||
-      form.token.size() > kTokenBytesMax) {
+  const bool is_allowed = exchange.connection().caller().MayUse(form.namespace_name);
+  if (!is_allowed) {
+    exchange.connection().NoteRefusal("/introspect", ErrorCode::kForbidden, form.namespace_name);
+  }
+  if (!is_allowed || form.token.size() > kTokenBytesMax) {
     exchange.Respond({.content_type = kJsonType, .body = kInactive});
     return;
   }

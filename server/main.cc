@@ -106,6 +106,8 @@ int Serve(const sigset_t& signals, tokend::ServiceNotify& service, tokend::Serve
 void Reload(const std::vector<std::string>& arguments,
             const std::map<std::string, std::string>& environment, tokend::Logger& log,
             tokend::Server& server) {
+  // Whatever the settings say by now: a log that was moved away is to be let go of.
+  server.store().ReopenAuditFile();
   const tokend::ConfigResult settings = tokend::ReadConfig(arguments, environment);
   if (settings.next == tokend::ConfigResult::Next::kServe) {
     server.Reload(settings.config);

@@ -69,31 +69,40 @@ Status Forbidden(const Caller& caller, std::string_view what) {
 
 }  // namespace
 
-Status CheckRight(const Caller& caller, const Method& method) {
-  return caller.Has(method.right) ? Status::Ok() : Forbidden(caller, method.name);
+Status CheckRight(Connection& connection, const Method& method) {
+  if (connection.caller().Has(method.right)) return Status::Ok();
+  const Status refusal = Forbidden(connection.caller(), method.name);
+  connection.NoteRefusal(method.name, refusal.code());
+  return refusal;
+}
+
+Status Call::Refuse(std::string_view what, std::string_view namespace_name) const {
+  const Status refusal = Forbidden(connection.caller(), what);
+  connection.NoteRefusal(tag.method->name, refusal.code(), namespace_name);
+  return refusal;
 }
 
 Status Call::Allow(std::string_view namespace_name) const {
   const Caller& caller = connection.caller();
   if (caller.MayUse(namespace_name)) return Status::Ok();
-  return Forbidden(caller, "namespace " + QuoteName(namespace_name));
+  return Refuse("namespace " + QuoteName(namespace_name), namespace_name);
 }
 
 Status Call::AllowEverywhere() const {
   const Caller& caller = connection.caller();
   if (caller.has_all_namespaces() && caller.owners().empty()) return Status::Ok();
-  return Forbidden(caller, "what concerns all namespaces and owners");
+  return Refuse("what concerns all namespaces and owners");
 }
 
 Status Call::AllowOwner(const std::optional<std::string_view>& owner) const {
   const Caller& caller = connection.caller();
   if (caller.MayManage(owner)) return Status::Ok();
-  return Forbidden(caller, owner ? "owner " + QuoteName(*owner) : "a request without an owner");
+  return Refuse(owner ? "owner " + QuoteName(*owner) : "a request without an owner");
 }
 
 Status Call::AllowAllOwners() const {
   const Caller& caller = connection.caller();
-  return caller.owners().empty() ? Status::Ok() : Forbidden(caller, "what concerns all owners");
+  return caller.owners().empty() ? Status::Ok() : Refuse("what concerns all owners");
 }
 
 std::span<const Method> Methods() { return kMethods; }

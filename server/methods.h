@@ -42,6 +42,9 @@ struct Call {
   Status AllowEverywhere() const;
   Status AllowOwner(const std::optional<std::string_view>& owner) const;
   Status AllowAllOwners() const;
+
+ private:
+  Status Refuse(std::string_view what, std::string_view namespace_name = {}) const;
 };
 
 // A handler answers at once, or hands the request on (PendingRequest) and is answered for later.
@@ -60,8 +63,8 @@ const Method* FindMethod(std::string_view name);
 // The method's place in Methods(), which is also its place in LoopCounters::methods.
 size_t MethodIndex(const Method& method);
 
-// Whether the caller has the method's right.
-Status CheckRight(const Caller& caller, const Method& method);
+// Whether the connection's caller has the method's right.
+Status CheckRight(Connection& connection, const Method& method);
 
 // Once at start: names are unique and whole, numbers fit together, each row has a handler.
 Status CheckMethods();

@@ -16,8 +16,8 @@
 namespace tokend {
 namespace {
 
-// Found and opened on a worker, answered on its loop.
-class RevealRequest final : public Job, public Completion {
+// Found and opened on a worker, recorded by the Committer, answered on its loop.
+class RevealRequest final : public Job, public Submission, public Completion {
  public:
   RevealRequest(const Call& call, const RevealParams& params)
       : request_(call),
@@ -25,7 +25,8 @@ class RevealRequest final : public Job, public Completion {
         namespace_name_(params.namespace_name),
         id_(params.id),
         caller_(call.connection.caller().name()),
-        owners_(call.connection.caller().owners()) {
+        owners_(call.connection.caller().owners()),
+        origin_(call.connection.origin()) {
     if (params.owner) owner_ = std::string(*params.owner);
   }
 
@@ -37,6 +38,19 @@ class RevealRequest final : public Job, public Completion {
                                     {"namespace", namespace_name_},
                                     {"id", ToHex(TokenId::Of(found_->key))}});
     }
+    (void)self.release();
+    std::unique_ptr<Submission> submission(this);
+    if (status_.ok() && server_.store.audits()) {
+      Record();
+      const Status submitted = server_.store.Submit(submission);
+      if (submitted.ok()) return;  // another thread has it by now
+      status_ = submitted;
+    }
+    Done(std::move(submission));
+  }
+
+  void Done(std::unique_ptr<Submission> self) override {
+    if (!outcomes.empty()) status_ = outcomes.front().status;
     (void)self.release();
     request_.Post(std::unique_ptr<Completion>(this));
   }
@@ -56,6 +70,13 @@ class RevealRequest final : public Job, public Completion {
   }
 
  private:
+  // What was not there is told, too: somebody has looked for it.
+  void Record() {
+    AuditMutation reveal{.op = "reveal", .result = found_ ? "ok" : "unknown", .is_awaited = true};
+    if (found_) reveal.key = found_->key;
+    mutations.push_back({namespace_name_, reveal, owners_, origin_});
+  }
+
   Status Open() {
     const Sealer* const sealer = server_.config.sealer.get();
     if (sealer == nullptr) {
@@ -99,6 +120,7 @@ class RevealRequest final : public Job, public Completion {
   const std::optional<TokenId> id_;
   const std::string caller_;
   const std::vector<std::string> owners_;  // whose tokens the caller manages; empty = all
+  const std::shared_ptr<const Origin> origin_;
   Status status_;
   std::optional<SealedToken> found_;
   Secret token_;

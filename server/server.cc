@@ -43,6 +43,7 @@ StoreOptions MakeStoreOptions(const Config& config, const ServerParts& parts,
   options.import_direct_rows = config.import_direct_rows;
   options.import_run_bytes = config.import_run_bytes;
   options.sealer = config.sealer;
+  options.audit_file = config.audit_file;
   return options;
 }
 
@@ -119,6 +120,7 @@ Status Server::Open(const ServerParts& parts) {
   backups_ = std::make_unique<WorkerPool>("backup", ThreadRole::kBackground, 1, 1, SIZE_MAX);
   callers_ = std::make_unique<CallerDirectory>(std::make_shared<Callers>(config_.callers));
   failed_tries_ = std::make_unique<FailedTries>(*clock_);
+  refusals_ = std::make_unique<RefusalAudit>(*store_, *clock_);
   census_ = std::make_unique<Census>(*store_, *clock_);
   idempotency_ = std::make_unique<Idempotency>(*clock_);
   context_.reset(new ServerContext{
@@ -134,6 +136,7 @@ Status Server::Open(const ServerParts& parts) {
       .callers = *callers_,
       .tls = *tls_,
       .failed_tries = *failed_tries_,
+      .refusals = *refusals_,
       .census = *census_,
       .idempotency = *idempotency_,
       .auth_routes = AuthRoutes(config_.routes),
@@ -159,10 +162,11 @@ Status Server::Open(const ServerParts& parts) {
 }
 
 Status Server::CreateNamespaces() {
+  const auto origin = std::make_shared<const Origin>(Origin{{}, {}, "configuration"});
   for (const NamespaceConfig& space : config_.namespaces) {
     Outcome outcome;
-    Status status =
-        store_->SubmitAndWait({space.name, CreateNamespaceMutation{space.scheme}}, &outcome);
+    Status status = store_->SubmitAndWait(
+        {space.name, CreateNamespaceMutation{space.scheme}, {}, origin}, &outcome);
     if (!status.ok()) return status;
   }
   std::set<std::string_view> with_secret;

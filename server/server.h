@@ -94,6 +94,7 @@ class Server {
   std::unique_ptr<CallerDirectory> callers_;
   std::unique_ptr<Replaceable<TlsContext>> tls_;
   std::unique_ptr<FailedTries> failed_tries_;
+  std::unique_ptr<RefusalAudit> refusals_;
   std::unique_ptr<Census> census_;
   std::unique_ptr<Idempotency> idempotency_;
   std::unique_ptr<ServerContext> context_;

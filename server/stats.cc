@@ -113,6 +113,10 @@ void WriteStore(const StoreStats& stats, MapWriter* map) {
   map->Number("reclaim_lag_ms", stats.reclaim_lag_ms);
   map->Number("reclaim_clock_ms", stats.reclaim_clock_ms);
   map->Number("sequence", stats.sequence);
+  map->Number("audit_lines", stats.audit.head.seq);
+  map->Text("audit_head", stats.audit.head.seq == 0 ? "" : ToHex(stats.audit.head.hash));
+  map->Number("audit_lines_written", stats.audit.synced_seq);
+  map->Text("audit_failure", stats.audit.failure);
 }
 
 // How many took at most so many microseconds, cumulative, as Prometheus has them; PREFIX_us_max and
@@ -203,6 +207,7 @@ class StatsJob final : public QueryJob {
     map.Number("uptime_ms", server_.clock.SteadyMs() - server_.started_steady_ms);
     map.Number("buffered_bytes", server_.buffered_bytes.load(std::memory_order_relaxed));
     map.Number("callers_refused_total", server_.failed_tries.total());
+    map.Number("audit_suppressed_total", server_.refusals.suppressed_total());
     map.Number("memory_bytes_max", server_.config.memory_bytes_max);
     WriteCensus(*server_.census.Get(), &map);
     WriteLoops(server_.loops, &map);

@@ -24,6 +24,16 @@ void StoreLog::OnImportFailed(const std::string& reason) {
   log_.Error("import_failed", {{"reason", reason}, {"do", "begin it again once that is mended"}});
 }
 
+void StoreLog::OnAuditFailed(const std::string& reason) {
+  log_.Error("audit_failed", {{"reason", reason}, {"lines", "wait beside the data"}});
+}
+
+void StoreLog::OnAuditWritten() { log_.Info("audit_written", {}); }
+
+void StoreLog::OnAuditDoubtful(const std::string& path, const std::string& what) {
+  log_.Warning("audit_doubtful", {{"file", path}, {"what", what}});
+}
+
 void StoreLog::OnWritable() { log_.Info("writable", {}); }
 
 void StoreLog::OnClockJumped(int64_t ms, bool while_closed) {

@@ -14,6 +14,9 @@ class StoreLog : public StoreListener {
   void OnLoaded(const LoadProgress& progress, const std::string& error) override;
   void OnReadOnly(const std::string& reason) override;
   void OnImportFailed(const std::string& reason) override;
+  void OnAuditFailed(const std::string& reason) override;
+  void OnAuditWritten() override;
+  void OnAuditDoubtful(const std::string& path, const std::string& what) override;
   void OnWritable() override;
   void OnClockJumped(int64_t ms, bool while_closed) override;
   void OnClockGapAccepted(uint64_t ms) override;

@@ -73,6 +73,28 @@ std::string Stream::PeerAddress() {
   return std::string(text) + "/64";
 }
 
+std::string Stream::PeerEndpoint() {
+  sockaddr_storage address{};
+  int size = sizeof address;
+  if (handle_.get()->handle.type != UV_TCP) {
+    const std::optional<uid_t> user = PeerUser();
+    return user ? "unix:" + std::to_string(*user) : "unix";
+  }
+  // It may be gone already.
+  if (uv_tcp_getpeername(&handle_.get()->tcp, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+    return {};
+  }
+  char text[INET6_ADDRSTRLEN] = "";
+  if (address.ss_family == AF_INET) {
+    const auto& ipv4 = reinterpret_cast<const sockaddr_in&>(address);
+    uv_ip4_name(&ipv4, text, sizeof text);
+    return std::string(text) + ":" + std::to_string(ntohs(ipv4.sin_port));
+  }
+  const auto& ipv6 = reinterpret_cast<const sockaddr_in6&>(address);
+  uv_ip6_name(&ipv6, text, sizeof text);
+  return "[" + std::string(text) + "]:" + std::to_string(ntohs(ipv6.sin6_port));
+}
+
 std::vector<std::string> Stream::PeerNames() const {
   return tls_ != nullptr && tls_->established() ? tls_->PeerNames() : std::vector<std::string>();
 }

@@ -61,6 +61,8 @@ class Stream {
 
   // Where the peer is: an address without its port, of IPv6 the network; or "unix".
   std::string PeerAddress();
+  // With its port, or its user: "10.0.0.7:41522", "[::1]:41522", "unix:1000".
+  std::string PeerEndpoint();
 
   // What Flush() will send. Append to it at any time. On TLS it is sealed then, all at once.
   std::string& output() { return output_; }

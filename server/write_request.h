@@ -22,7 +22,10 @@ class WriteRequest : public Submission, public Completion {
   using EncodeResult = void (*)(const WriteRequest& request, msgpack_io::Writer& out);
 
   WriteRequest(const Call& call, EncodeResult encode)
-      : request_(call), encode_(encode), owners_(call.connection.caller().owners()) {}
+      : request_(call),
+        encode_(encode),
+        owners_(call.connection.caller().owners()),
+        origin_(call.connection.origin()) {}
   ~WriteRequest() override;
 
   // Adds a Mutation and gives its operation to fill in.
@@ -31,6 +34,7 @@ class WriteRequest : public Submission, public Completion {
     Mutation& mutation = mutations.emplace_back();
     mutation.namespace_name = std::string(namespace_name);
     mutation.owners = owners_;
+    mutation.origin = origin_;
     return mutation.op.template emplace<Operation>();
   }
 
@@ -63,6 +67,7 @@ class WriteRequest : public Submission, public Completion {
   PendingRequest request_;
   EncodeResult encode_;
   const std::vector<std::string> owners_;  // whose tokens the caller manages
+  const std::shared_ptr<const Origin> origin_;
 };
 
 // How tokens of a namespace become keys: by SHA-256 in one that does not exist, since that is what

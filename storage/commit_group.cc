@@ -177,6 +177,8 @@ void CommitGroup::PutMeta(std::string_view row_key, std::string_view row_value) 
   rows_.Put(Database::kMeta, row_key, row_value);
 }
 
+void CommitGroup::DeleteMeta(std::string_view row_key) { rows_.Delete(Database::kMeta, row_key); }
+
 void CommitGroup::MergeUsage(std::span<const TokenTable::UsageEntry> entries) {
   for (const TokenTable::UsageEntry& entry : entries) {
     // As for a record: what has expired as the disk has it is kept from now on.

@@ -53,6 +53,7 @@ class CommitGroup {
   void Change(Token* token, StoredRecord next, uint64_t ticket, bool reset);
   void Erase(Token* token);
   void PutMeta(std::string_view row_key, std::string_view row_value);
+  void DeleteMeta(std::string_view row_key);
   void MergeUsage(std::span<const TokenTable::UsageEntry> entries);
   // The owner was cut off in this group: ends the owner's tokens that the group holds, and those
   // that leave the owner with it.

@@ -63,24 +63,31 @@ bool IsRevoke(const Mutation& mutation) {
          std::holds_alternative<RevokeOwnerMutation>(mutation.op);
 }
 
+bool IsAwaitedAudit(const Mutation& mutation) {
+  const auto* audit = std::get_if<AuditMutation>(&mutation.op);
+  return audit != nullptr && audit->is_awaited;
+}
+
 // On a disk that is nearly full: what ends tokens, what makes room, and what an operator or the
 // settings ask for.
 bool IsTakenWhenFull(const Mutation& mutation) {
-  return IsRevoke(mutation) || std::holds_alternative<PurgeExpiredMutation>(mutation.op) ||
+  return IsRevoke(mutation) || IsAwaitedAudit(mutation) ||
+         std::holds_alternative<PurgeExpiredMutation>(mutation.op) ||
          std::holds_alternative<CreateNamespaceMutation>(mutation.op) ||
          std::holds_alternative<AcceptClockMutation>(mutation.op);
 }
 
 // To rotate is to end a token as well; the end of an import says that all of it is on the disk.
 bool IsSyncedAtEveryLevel(const Mutation& mutation) {
-  return IsRevoke(mutation) || std::holds_alternative<RotateMutation>(mutation.op) ||
+  return IsRevoke(mutation) || IsAwaitedAudit(mutation) ||
+         std::holds_alternative<RotateMutation>(mutation.op) ||
          std::holds_alternative<ImportEndMutation>(mutation.op);
 }
 
 }  // namespace
 
 Committer::Committer(const StoreParts& parts, const CommitterOptions& options,
-                     uint64_t last_sequence)
+                     uint64_t last_sequence, AuditFile* audit_file)
     : parts_(parts),
       options_(options),
       queue_(parts, options.queue_mutations_max, options.queue_bytes_max),
@@ -92,6 +99,7 @@ Committer::Committer(const StoreParts& parts, const CommitterOptions& options,
                {.namespaces_max = options.namespaces_max,
                 .import_direct_rows = options.import_direct_rows},
                &stage_, last_sequence),
+      audit_(parts, audit_file),
       clock_watch_(parts.clock->NowMs(), parts.clock->SteadyMs()),
       synced_sequence_(last_sequence),  // what was read was brought into files, and synced there
       sequence_(last_sequence) {
@@ -117,6 +125,7 @@ void Committer::ResumeSweep(NamespaceId ns, const std::string& owner, uint64_t s
 void Committer::Run() {
   BeginThread("committer", ThreadRole::kServing);
   prctl(PR_SET_TIMERSLACK, kTimerSlackNs);
+  if (audit_.enabled()) Audit([this] { return audit_.NoteStart(); });
   while (true) {
     const bool idle = jobs_.empty() && !reclaim_pending_ && !stage_.HasTaken();
     auto items = queue_.Take(kGroupMutationsMax, kGroupBytesMax, idle ? kIdleWait : kStepPause);
@@ -140,12 +149,17 @@ void Committer::Run() {
     PersistReclaimClock();
     if (!failed()) SyncAcknowledged();  // after a clean stop the power may go
   }
+  audit_.Stop();
+  while (!failed() && DropAuditRows()) {
+  }
 }
 
 void Committer::CommitGroupOf(std::vector<WriteQueue::Item> items) {
   const auto begun = std::chrono::steady_clock::now();
   CommitGroup group(parts_);
-  planner_.BeginGroup(&group, parts_.clock->NowMs());
+  const uint64_t now_ms = parts_.clock->NowMs();
+  planner_.BeginGroup(&group, now_ms);
+  audit_.BeginGroup(&group, now_ms);
   std::vector<TokenName> names;
   for (const WriteQueue::Item& item : items) {
     for (const Mutation& mutation : item.submission->mutations) {
@@ -175,14 +189,18 @@ void Committer::CommitGroupOf(std::vector<WriteQueue::Item> items) {
         outcome.status = {ErrorCode::kReadOnly, read_only_reason()};
       } else {
         planned[i] = planner_.Plan(mutation, items[i].ticket, &outcome);
+        audit_.Note(mutation, planned[i], outcome);
+        NoteEndedImports();
         needs_sync = needs_sync || (planned[i].needs_sync && IsSyncedFirst(mutation));
       }
     }
     mutations_total_.fetch_add(submission.mutations.size(), std::memory_order_relaxed);
   }
 
+  audit_.EndGroup();
   const bool written = !refuse && prefetched.ok() && WriteGroup(&group, needs_sync);
   planner_.EndGroup(written);
+  audit_.Committed(written);
   commit_us_total_.fetch_add(
       static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(
                                 std::chrono::steady_clock::now() - begun)
@@ -284,6 +302,10 @@ void Committer::MergeTaken() {
 void Committer::FailImports(const std::string& reason) {
   stage_.Abort();
   planner_.EndImports();
+  Audit([this] {
+    NoteEndedImports();
+    return Status();
+  });
   if (options_.listener != nullptr) options_.listener->OnImportFailed(reason);
   for (WriteQueue::Item& item : std::exchange(waiting_, {})) {
     Submission& submission = *item.submission;
@@ -455,6 +477,7 @@ void Committer::Upkeep(bool thorough) {
     if (!reclaim_pending_) reclaim_done_steady_ms_.store(steady_ms, std::memory_order_relaxed);
     upkeep_at_steady_ms_ = steady_ms;
     WatchClock(now_ms, steady_ms);
+    if (!failed()) DropAuditRows();
   }
   if (failed()) TryToRecover(steady_ms);
   if (failed()) return;
@@ -514,6 +537,27 @@ void Committer::PersistReclaimClock() {
   group.PutMeta(kReclaimClockRow, EncodeReclaimClockRow(parts_.reclaim_clock->state()));
   WriteGroup(&group, /*sync=*/false);
   TOKEND_CRASH_POINT("clock.written");
+}
+
+void Committer::Audit(const std::function<Status()>& note) {
+  CommitGroup group(parts_);
+  audit_.BeginGroup(&group, parts_.clock->NowMs());
+  const Status status = note();
+  audit_.EndGroup();
+  audit_.Committed(status.ok() && WriteGroup(&group, /*sync=*/false));
+}
+
+void Committer::NoteEndedImports() {
+  for (const MutationPlanner::EndedImport& import : planner_.TakeEndedImports()) {
+    audit_.NoteImport(import);
+  }
+}
+
+bool Committer::DropAuditRows() {
+  CommitGroup group(parts_);
+  if (!audit_.DropWritten(&group) || !WriteGroup(&group, /*sync=*/false)) return false;
+  TOKEND_CRASH_POINT("audit.dropped");
+  return true;
 }
 
 void Committer::RunCalls() {

@@ -16,6 +16,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -23,6 +24,7 @@
 #include <thread>
 #include <vector>
 
+#include "storage/audit_trail.h"
 #include "storage/background_job.h"
 #include "storage/clock_watch.h"
 #include "storage/import_stage.h"
@@ -55,7 +57,9 @@ struct CommitterStats {
 
 class Committer {
  public:
-  Committer(const StoreParts& parts, const CommitterOptions& options, uint64_t last_sequence);
+  // `audit_file` may be null.
+  Committer(const StoreParts& parts, const CommitterOptions& options, uint64_t last_sequence,
+            AuditFile* audit_file);
   // Commits what is queued, writes usage and the reclaim clock, and joins.
   ~Committer();
   Committer(const Committer&) = delete;
@@ -107,6 +111,11 @@ class Committer {
   void StartUsageFlush();
   void SaveUsageOfFreed();
   void PersistReclaimClock();
+  // A group of the audit log's own: what `note` notes.
+  void Audit(const std::function<Status()>& note);
+  void NoteEndedImports();
+  // One step; whether there may be more.
+  bool DropAuditRows();
   void RunCalls();
   void Call(std::atomic<bool>* request);
 
@@ -115,6 +124,7 @@ class Committer {
   WriteQueue queue_;
   ImportStage stage_;
   MutationPlanner planner_;
+  AuditTrail audit_;
   std::deque<WriteQueue::Item> waiting_;  // import_rows and import_end, for the stage
   size_t waiting_bytes_ = 0;
   uint64_t staged_since_steady_ms_ = 0;

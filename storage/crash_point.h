@@ -46,6 +46,10 @@ inline constexpr auto kCrashPoints = std::to_array<std::string_view>({
     // RocksDB's files.
     "flush.begun", "flush.over", "compaction.over",
     "manifest.appended",  // the list of the files has a change, the disk need not
+    // The audit log.
+    "audit.appended",  // lines are in the file, its disk need not have them
+    "audit.synced",    // it has, the rows are still there
+    "audit.dropped",   // their rows are gone
     // A backup.
     "backup.begun",     // nothing is copied
     "backup.file",      // at each file that is begun

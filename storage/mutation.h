@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -17,6 +18,13 @@
 #include "protocol/token.h"
 
 namespace tokend {
+
+// Who asked for it, for the audit log.
+struct Origin {
+  std::string caller;    // by its name in the configuration; empty = one that nobody knows
+  std::string address;   // "127.0.0.1:41522", "unix:1000"; empty = none
+  std::string_view via;  // "rpc", "http", "configuration"; a literal
+};
 
 // When a token ends: never, at a time, or so long after the Mutation's stamp.
 struct ExpirySpec {
@@ -115,15 +123,26 @@ struct CreateNamespaceMutation {  // from configuration
   DigestScheme scheme = DigestScheme::kSha256;
 };
 
+// Changes nothing, and is there for the audit log alone.
+struct AuditMutation {
+  std::string_view op;      // a literal
+  std::string_view result;  // a literal
+  std::optional<TokenKey> key = {};
+  uint64_t suppressed = 0;  // how many like it came before it and were left out
+  // It has to be on the disk before it is acknowledged: what it tells of waits for that.
+  bool is_awaited = false;
+};
+
 struct Mutation {
   std::string namespace_name;
   std::variant<InsertMutation, RevokeMutation, RevokeIdMutation, RevokeOwnerMutation,
                ExtendMutation, UpdateMutation, RotateMutation, PurgeExpiredMutation,
                ImportBeginMutation, ImportRowsMutation, ImportEndMutation, AcceptClockMutation,
-               CreateNamespaceMutation, RekeyMutation>
+               CreateNamespaceMutation, RekeyMutation, AuditMutation>
       op;
   // Whose tokens it may touch: to it, those of others are not there. Empty = anybody's.
   std::vector<std::string> owners = {};
+  std::shared_ptr<const Origin> origin = {};  // null = the server itself, or nothing is audited
 };
 
 }  // namespace tokend

@@ -153,23 +153,35 @@ void MutationPlanner::CollectNames(const Mutation& mutation, std::vector<TokenNa
   }
 }
 
-bool MutationPlanner::MayTouch(const StoredRecord& stored) const {
-  return owners_.empty() ||
-         (stored.record.owner && std::ranges::find(owners_, *stored.record.owner) != owners_.end());
+bool MutationPlanner::MayTouch(const CommitGroup::Token& token) {
+  const std::optional<std::string>& owner = token.now->record.owner;
+  subject_is_others_ =
+      !owners_.empty() && !(owner && std::ranges::find(owners_, *owner) != owners_.end());
+  return !subject_is_others_;
 }
 
 MutationPlanner::Planned MutationPlanner::Plan(Mutation& mutation, uint64_t ticket,
                                                Outcome* outcome) {
+  owners_ = mutation.owners;
+  subject_ = nullptr;
+  subject_is_others_ = false;
+  Planned planned = PlanOperation(mutation, ticket, outcome);
+  planned.token = subject_;
+  planned.is_others = subject_is_others_;
+  return planned;
+}
+
+MutationPlanner::Planned MutationPlanner::PlanOperation(Mutation& mutation, uint64_t ticket,
+                                                        Outcome* outcome) {
   Planned planned;
   const std::string& name = mutation.namespace_name;
-  owners_ = mutation.owners;
   // Those that make their namespace, or need none.
   if (const auto* insert = std::get_if<InsertMutation>(&mutation.op)) {
     outcome->status = Insert(*insert, name, ticket, outcome);
     return planned;
   }
   if (const auto* begin = std::get_if<ImportBeginMutation>(&mutation.op)) {
-    outcome->status = ImportBegin(*begin, name, outcome);
+    outcome->status = ImportBegin(*begin, mutation, outcome);
     return planned;
   }
   if (auto* rows = std::get_if<ImportRowsMutation>(&mutation.op)) {
@@ -182,6 +194,8 @@ MutationPlanner::Planned MutationPlanner::Plan(Mutation& mutation, uint64_t tick
     return planned;
   }
   if (const auto* create = std::get_if<CreateNamespaceMutation>(&mutation.op)) {
+    const NamespaceInfo* const known = FindNamespace(name);
+    planned.has_effect = known == nullptr || known->scheme != create->scheme;
     NamespaceInfo info;
     outcome->status = EnsureNamespace(name, create->scheme, &info);
     return planned;
@@ -193,6 +207,10 @@ MutationPlanner::Planned MutationPlanner::Plan(Mutation& mutation, uint64_t tick
     return planned;
   }
 
+  if (const auto* audit = std::get_if<AuditMutation>(&mutation.op)) {
+    planned.needs_sync = audit->is_awaited;
+    return planned;
+  }
   if (std::holds_alternative<RekeyMutation>(mutation.op)) {
     outcome->status = Rekey(name, &planned);
     return planned;
@@ -280,6 +298,7 @@ Status MutationPlanner::Insert(const InsertMutation& op, const std::string& name
   }
   CommitGroup::Token* token = nullptr;
   if (Status status = Find({info.id, op.key}, &token); !status.ok()) return status;
+  subject_ = token;
   StoredRecord next;
   const FoldResult folded = FoldInsert(op, NextStamp(), token->now ? &*token->now : nullptr, &next);
   if (folded.code == ErrorCode::kExists) {
@@ -289,7 +308,7 @@ Status MutationPlanner::Insert(const InsertMutation& op, const std::string& name
     return {folded.code, "token: is revoked; replace: true brings it back"};
   }
   // To take its place, also where it has expired, is to end it.
-  if (token->now && !MayTouch(*token->now)) {
+  if (token->now && !MayTouch(*token)) {
     return {ErrorCode::kForbidden, "token: is there already, and another owner's"};
   }
   const Room room = RoomNeeded(token, op.owner, op.scopes);
@@ -313,7 +332,7 @@ void MutationPlanner::DenyInImports(NamespaceId ns, const Name& name,
   if (import_denial_bytes_ <= kImportDenialBytesMax) return;
   for (auto it = imports_.begin(); it != imports_.end();) {
     const auto import = it++;
-    if (import->second.ns == ns) EndImport(import);
+    if (import->second.ns == ns) EndImport(import, "too_many_revokes");
   }
 }
 
@@ -321,12 +340,13 @@ Status MutationPlanner::Revoke(const TokenKey& key, NamespaceId ns, uint64_t tic
                                Outcome* outcome) {
   CommitGroup::Token* token = nullptr;
   if (Status status = Find({ns, key}, &token); !status.ok()) return status;
+  subject_ = token;
   if (!token->now) {
     // Whose an import's row will be is not known.
     if (owners_.empty()) DenyInImports(ns, key, &OpenImport::denied_tokens);
     return {};
   }
-  if (!MayTouch(*token->now)) return {};
+  if (!MayTouch(*token)) return {};
   if (!owners_.empty()) parts_.table->Deny(ns, key);
   StoredRecord next;
   const FoldResult folded = FoldRevoke(NextStamp(), &*token->now, &next);
@@ -380,7 +400,8 @@ Status MutationPlanner::Extend(const ExtendMutation& op, NamespaceId ns, uint64_
                                Outcome* outcome) {
   CommitGroup::Token* token = nullptr;
   if (Status status = Find({ns, op.key}, &token); !status.ok()) return status;
-  if (token->now && !MayTouch(*token->now)) return {};
+  subject_ = token;
+  if (token->now && !MayTouch(*token)) return {};
   StoredRecord next;
   const FoldResult folded =
       FoldExtend(op.expires_at_ms, NextStamp(), token->now ? &*token->now : nullptr, &next);
@@ -393,7 +414,8 @@ Status MutationPlanner::Update(const UpdateMutation& op, NamespaceId ns, uint64_
                                Outcome* outcome) {
   CommitGroup::Token* token = nullptr;
   if (Status status = FindById(ns, op.id, &token); !status.ok()) return status;
-  if (token == nullptr || !MayTouch(*token->now)) return {};
+  subject_ = token;
+  if (token == nullptr || !MayTouch(*token)) return {};
   StoredRecord next;
   const FoldResult folded = FoldUpdate(op, NextStamp(), &*token->now, &next);
   outcome->was_live = folded.was_live;
@@ -410,8 +432,9 @@ Status MutationPlanner::Rotate(const RotateMutation& op, NamespaceId ns, uint64_
   CommitGroup::Token* old_token = nullptr;
   CommitGroup::Token* new_token = nullptr;
   if (Status status = Find({ns, op.old_key}, &old_token); !status.ok()) return status;
+  subject_ = old_token;
   if (!old_token->now || old_token->now->record.StateAt(now_ms_) != TokenState::kActive ||
-      !MayTouch(*old_token->now)) {
+      !MayTouch(*old_token)) {
     return {};
   }
   if (Status status = Find({ns, op.new_key}, &new_token); !status.ok()) return status;
@@ -431,16 +454,19 @@ Status MutationPlanner::Rotate(const RotateMutation& op, NamespaceId ns, uint64_
   return {};
 }
 
-Status MutationPlanner::ImportBegin(const ImportBeginMutation& op,
-                                    const std::string& namespace_name, Outcome* outcome) {
+Status MutationPlanner::ImportBegin(const ImportBeginMutation& op, const Mutation& mutation,
+                                    Outcome* outcome) {
   if (imports_.size() >= kImportsMax && !EndIdleImport()) {
     return {ErrorCode::kBusy, "1,000 imports are open, which is the most; end some first"};
   }
   NamespaceInfo info;
-  if (Status status = EnsureNamespace(namespace_name, op.scheme, &info); !status.ok()) {
+  if (Status status = EnsureNamespace(mutation.namespace_name, op.scheme, &info); !status.ok()) {
     return status;
   }
   OpenImport import;
+  import.namespace_name = mutation.namespace_name;
+  import.source = op.source;
+  import.origin = mutation.origin;
   import.ns = info.id;
   import.scheme = info.scheme;
   import.stricter = op.stricter;
@@ -465,18 +491,23 @@ bool MutationPlanner::EndIdleImport() {
       imports_.begin(), imports_.end(),
       [](const auto& a, const auto& b) { return a.second.last_used_ms < b.second.last_used_ms; });
   if (idlest->second.last_used_ms + kImportIdleMs > now_ms_) return false;
-  EndImport(idlest);
+  EndImport(idlest, "idle");
   return true;
 }
 
-void MutationPlanner::EndImport(std::map<std::string, OpenImport, std::less<>>::iterator import) {
-  import_denial_bytes_ -= import->second.denial_bytes;
+void MutationPlanner::EndImport(std::map<std::string, OpenImport, std::less<>>::iterator import,
+                                std::string_view result) {
+  OpenImport& ended = import->second;
+  import_denial_bytes_ -= ended.denial_bytes;
+  ended_imports_.push_back({import->first, std::move(ended.namespace_name), std::move(ended.source),
+                            std::move(ended.origin), result, ended.taken, ended.replaced,
+                            ended.unchanged, ended.refused});
   imports_.erase(import);
   if (imports_.empty() && stage_->empty()) stage_->Track(false);
 }
 
 void MutationPlanner::EndImports() {
-  while (!imports_.empty()) EndImport(imports_.begin());
+  while (!imports_.empty()) EndImport(imports_.begin(), "failed");
 }
 
 bool MutationPlanner::MayStage(const OpenImport& import) const {
@@ -616,7 +647,7 @@ Status MutationPlanner::ImportEnd(const ImportEndMutation& op, Outcome* outcome)
     PutVarint(total, &row);
   }
   group_->PutMeta(std::string(kImportRowPrefix) + op.import_id + kImportEndSuffix, row);
-  EndImport(it);
+  EndImport(it, "ok");
   TOKEND_CRASH_POINT("import.ended");
   return {};
 }

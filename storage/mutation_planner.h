@@ -45,6 +45,20 @@ class MutationPlanner {
     std::optional<PurgeWork> purge;
     std::optional<RekeyWork> rekey;
     bool needs_sync = true;  // false: durable with the import's end
+    // For the audit log. The token that it is about, as it is now; null: there is none, or none is
+    // known. It lives as long as the group.
+    const CommitGroup::Token* token = nullptr;
+    bool is_others = false;  // the token is not one that the Mutation may touch
+    bool has_effect = true;  // false: what it asks for was there before
+  };
+  // An import that is over, for the audit log.
+  struct EndedImport {
+    std::string id;
+    std::string namespace_name;
+    std::string source;
+    std::shared_ptr<const Origin> origin;
+    std::string_view result;
+    uint64_t taken = 0, replaced = 0, unchanged = 0, refused = 0;
   };
 
   struct Limits {
@@ -69,6 +83,8 @@ class MutationPlanner {
   uint64_t last_sequence() const { return sequence_; }
   // All imports end: what was staged of them is lost.
   void EndImports();
+  // Those that have ended since the last call.
+  std::vector<EndedImport> TakeEndedImports() { return std::exchange(ended_imports_, {}); }
   bool has_imports() const { return !imports_.empty(); }
   // The tokens that a Mutation names by key, for Prefetch; those of unknown namespaces are left
   // out, and an import's rows, which see to it themselves.
@@ -85,6 +101,9 @@ class MutationPlanner {
     NamespaceId ns = 0;
     DigestScheme scheme = DigestScheme::kSha256;
     bool stricter = false;
+    std::string namespace_name;
+    std::string source;
+    std::shared_ptr<const Origin> origin;
     Stamp begin;
     uint64_t last_used_ms = 0;  // when something of it came
     uint64_t taken = 0, replaced = 0, unchanged = 0, refused = 0;
@@ -99,8 +118,8 @@ class MutationPlanner {
     uint64_t rows() const { return taken + replaced + unchanged + refused; }
   };
 
-  // Whether the token is one of owners_.
-  bool MayTouch(const StoredRecord& stored) const;
+  // Whether the token, which is the one that the Mutation is about, is one of owners_.
+  bool MayTouch(const CommitGroup::Token& token);
   Stamp NextStamp() { return {++sequence_, now_ms_, parts_.reclaim_clock->now_ms()}; }
   const NamespaceInfo* FindNamespace(std::string_view name) const;
   // Makes it if it is missing. kBadParams where it has another scheme.
@@ -123,6 +142,7 @@ class MutationPlanner {
   Status FindById(NamespaceId ns, const TokenId& id, CommitGroup::Token** token);
   Status MergeStaged(ImportStage::Tokens tokens);
 
+  Planned PlanOperation(Mutation& mutation, uint64_t ticket, Outcome* outcome);
   Status Insert(const InsertMutation& op, const std::string& namespace_name, uint64_t ticket,
                 Outcome* outcome);
   Status Revoke(const TokenKey& key, NamespaceId ns, uint64_t ticket, Outcome* outcome);
@@ -136,8 +156,7 @@ class MutationPlanner {
   Status Extend(const ExtendMutation& op, NamespaceId ns, uint64_t ticket, Outcome* outcome);
   Status Update(const UpdateMutation& op, NamespaceId ns, uint64_t ticket, Outcome* outcome);
   Status Rotate(const RotateMutation& op, NamespaceId ns, uint64_t ticket, Outcome* outcome);
-  Status ImportBegin(const ImportBeginMutation& op, const std::string& namespace_name,
-                     Outcome* outcome);
+  Status ImportBegin(const ImportBeginMutation& op, const Mutation& mutation, Outcome* outcome);
   Status ImportRows(ImportRowsMutation& op, uint64_t ticket, Outcome* outcome);
   // Whether new tokens of its rows go to the stage.
   bool MayStage(const OpenImport& import) const;
@@ -148,7 +167,8 @@ class MutationPlanner {
   Staging StagingOf(const OpenImport& import, const TokenKey& key) const;
   // Makes room for one more; whether there is any.
   bool EndIdleImport();
-  void EndImport(std::map<std::string, OpenImport, std::less<>>::iterator import);
+  void EndImport(std::map<std::string, OpenImport, std::less<>>::iterator import,
+                 std::string_view result);
   Status ImportRow(ImportedRow&& row, OpenImport* import, uint64_t ticket, Staging staging);
   Status ImportEnd(const ImportEndMutation& op, Outcome* outcome);
   Status Rekey(const std::string& namespace_name, Planned* planned) const;
@@ -158,7 +178,9 @@ class MutationPlanner {
   ImportStage* const stage_;
   uint64_t sequence_;
   uint64_t now_ms_ = 0;
-  std::span<const std::string> owners_;  // of the mutation that is being planned
+  std::span<const std::string> owners_;          // of the mutation that is being planned
+  const CommitGroup::Token* subject_ = nullptr;  // Planned::token, of the same
+  bool subject_is_others_ = false;
   CommitGroup* group_ = nullptr;
   Room group_room_;              // what this group takes
   NamespaceMap new_namespaces_;  // made in this group
@@ -168,6 +190,7 @@ class MutationPlanner {
   // denied since, so that the revoke has to end them as well.
   std::map<OwnerName, std::vector<CommitGroup::LeftOwner>> left_owners_;
   std::map<std::string, OpenImport, std::less<>> imports_;
+  std::vector<EndedImport> ended_imports_;
   uint64_t import_denial_bytes_ = 0;  // of all
 };
 

@@ -162,6 +162,33 @@ bool DecodeReclaimClockRow(std::string_view bytes, ReclaimClock::State* state) {
   return in.Done();
 }
 
+std::string AuditLineRowKey(uint64_t seq) {
+  std::string out(kAuditLineRowPrefix);
+  PutBigEndian(seq, 8, &out);
+  return out;
+}
+
+std::optional<uint64_t> ParseAuditLineRowKey(std::string_view row_key) {
+  if (!row_key.starts_with(kAuditLineRowPrefix)) return std::nullopt;
+  row_key.remove_prefix(kAuditLineRowPrefix.size());
+  if (row_key.size() != 8) return std::nullopt;
+  return GetBigEndian(row_key, 8);
+}
+
+std::string EncodeAuditHeadRow(const AuditHead& head) {
+  std::string out;
+  PutVarint(head.seq, &out);
+  out.append(reinterpret_cast<const char*>(head.hash.data()), head.hash.size());
+  return out;
+}
+
+bool DecodeAuditHeadRow(std::string_view bytes, AuditHead* head) {
+  ByteReader in(bytes);
+  in.Varint(&head->seq);
+  for (uint8_t& byte : head->hash) in.Byte(&byte);
+  return in.Done();
+}
+
 std::string CutoffRowKey(NamespaceId ns, std::string_view owner) {
   std::string out(kCutoffRowPrefix);
   out += NamespacePrefix(ns);

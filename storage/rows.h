@@ -15,6 +15,7 @@
 #include <string>
 #include <string_view>
 
+#include "protocol/audit_line.h"
 #include "protocol/digest.h"
 #include "protocol/token.h"
 #include "storage/reclaim_clock.h"
@@ -83,6 +84,11 @@ inline constexpr std::string_view kCutoffRowPrefix = "cutoff/";  // id:2 owner -
 // refused
 inline constexpr std::string_view kImportRowPrefix = "import/";
 inline constexpr const char* kImportEndSuffix = "/end";
+// The audit log: where its chain has got to; sequence number:8 -> a line that is not known to be in
+// the file yet; id -> what an import's line will say that has not ended.
+inline constexpr std::string_view kAuditHeadRow = "audit";  // -> varint seq, hash of the line
+inline constexpr std::string_view kAuditLineRowPrefix = "audit/";
+inline constexpr std::string_view kAuditImportRowPrefix = "audit.import/";
 inline constexpr uint64_t kFormatVersion = 1;
 
 struct SequenceRow {
@@ -99,6 +105,11 @@ bool DecodeNamespaceRow(std::string_view row_key, std::string_view row_value, Na
 
 std::string EncodeReclaimClockRow(const ReclaimClock::State& state);
 bool DecodeReclaimClockRow(std::string_view bytes, ReclaimClock::State* state);
+
+std::string AuditLineRowKey(uint64_t seq);
+std::optional<uint64_t> ParseAuditLineRowKey(std::string_view row_key);
+std::string EncodeAuditHeadRow(const AuditHead& head);
+bool DecodeAuditHeadRow(std::string_view bytes, AuditHead* head);
 
 // Tokens of the owner inserted before `sequence` are revoked; `swept` once each record says so.
 struct CutoffRow {

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <utility>
 
+#include "storage/audit_file.h"
 #include "storage/byte_codec.h"
 #include "storage/clock_watch.h"
 #include "storage/committer.h"
@@ -61,6 +62,7 @@ struct Store::Impl {
   std::unique_ptr<Database> database;
   StoreParts parts;
   std::unique_ptr<Queries> queries;
+  std::unique_ptr<AuditFile> audit_file;  // may be null
   std::unique_ptr<Committer> committer;
 
   mutable std::mutex mutex;  // guards what follows
@@ -177,6 +179,14 @@ Status Store::Open(const StoreOptions& options, std::unique_ptr<Store>* store) {
   if (Status status = impl.ReadNamespaces(); !status.ok()) return status;
   if (Status status = impl.ReadCutoffs(&unswept); !status.ok()) return status;
 
+  if (!options.audit_file.empty()) {
+    if (Status status = AuditFile::Open({options.audit_file, options.env, options.listener},
+                                        impl.database.get(), &impl.audit_file);
+        !status.ok()) {
+      return status;
+    }
+  }
+
   CommitterOptions committer_options;
   committer_options.durability = options.durability;
   committer_options.sync_interval_ms = options.sync_interval_ms;
@@ -187,7 +197,8 @@ Status Store::Open(const StoreOptions& options, std::unique_ptr<Store>* store) {
   committer_options.import_direct_rows = options.import_direct_rows;
   committer_options.import_run_bytes = options.import_run_bytes;
   committer_options.listener = options.listener;
-  impl.committer = std::make_unique<Committer>(impl.parts, committer_options, sequence);
+  impl.committer =
+      std::make_unique<Committer>(impl.parts, committer_options, sequence, impl.audit_file.get());
   for (const auto& [row_key, cutoff] : unswept) {
     NamespaceId ns = 0;
     std::string owner;
@@ -207,6 +218,7 @@ Status Store::Open(const StoreOptions& options, std::unique_ptr<Store>* store) {
         impl.options.listener->OnLoadProgress(impl.Progress());
       },
       [&impl](const Status& status) { impl.FinishLoading(status); });
+  if (impl.audit_file != nullptr) impl.audit_file->Start();
   impl.committer->Start();
   if (Status status = opened->EnsureDefaultNamespace(); !status.ok()) return status;
   impl.loader->Start();
@@ -291,6 +303,16 @@ Status Store::Backup(const BackupOptions& options, BackupInfo* backup) {
   return CreateBackup(impl_->database.get(), options, backup);
 }
 
+bool Store::audits() const { return impl_->audit_file != nullptr; }
+
+void Store::ReopenAuditFile() {
+  if (impl_->audit_file != nullptr) impl_->audit_file->Reopen();
+}
+
+void Store::WaitUntilAudited() {
+  if (impl_->audit_file != nullptr) impl_->audit_file->WaitUntilWritten();
+}
+
 StoreState Store::state() const {
   if (impl_->committer->read_only()) return StoreState::kReadOnly;
   const std::lock_guard lock(impl_->mutex);
@@ -326,6 +348,7 @@ StoreStats Store::stats() const {
   stats.reclaim_clock_ms = impl_->reclaim_clock.now_ms();
   const uint64_t steady_ms = impl_->clock->SteadyMs();
   stats.reclaim_lag_ms = steady_ms - std::min(steady_ms, committer.reclaim_done_steady_ms);
+  if (impl_->audit_file != nullptr) stats.audit = impl_->audit_file->stats();
   return stats;
 }
 

@@ -14,6 +14,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "protocol/audit_line.h"
 #include "protocol/digest.h"
 #include "protocol/error.h"
 #include "protocol/params.h"
@@ -62,6 +63,7 @@ struct StoreOptions {
   size_t block_cache_bytes = 32 << 20;
   size_t write_buffer_bytes = 64 << 20;  // all column families together
   std::shared_ptr<const Sealer> sealer;  // for rekey; may be null
+  std::string audit_file;                // empty = nothing is audited
 };
 
 // What a namespace is to its readers.
@@ -99,6 +101,13 @@ class Submission {
 enum class StoreState : uint8_t { kLoading, kReady, kReadOnly };
 std::string_view StoreStateName(StoreState state);  // "loading", "ready", "read_only"
 
+// The audit log, zeros where there is none.
+struct AuditStats {
+  AuditHead head;           // of what was committed
+  uint64_t synced_seq = 0;  // the last line that is in the file, and on its disk
+  std::string failure;      // why lines wait; empty = they do not
+};
+
 struct StoreStats {
   StoreState state = StoreState::kLoading;
   std::string read_only_reason;
@@ -116,6 +125,7 @@ struct StoreStats {
   // For how long memory has had expired tokens that were due to leave it, to about a second.
   uint64_t reclaim_lag_ms = 0;
   uint64_t sequence = 0;
+  AuditStats audit;
 };
 
 struct ListPage {
@@ -170,6 +180,12 @@ class Store {
     std::string owner_encoded, scopes_encoded;
   };
   Status ValidateFromDisk(NamespaceId ns, const TokenKey& key, DiskVerdict* verdict);
+
+  bool audits() const;
+  // The audit log goes on in whatever has its file's name now.
+  void ReopenAuditFile();
+  // Blocks until it has what was committed, or cannot be written.
+  void WaitUntilAudited();
 
   StoreState state() const;
   StoreStats stats() const;

@@ -26,6 +26,12 @@ class StoreListener {
   virtual void OnReadOnly(const std::string& reason) = 0;
   // What imports had staged could not be written; they have ended. The store goes on.
   virtual void OnImportFailed(const std::string& reason) = 0;
+  // The audit log's file cannot be written: its lines wait beside the data.
+  virtual void OnAuditFailed(const std::string& reason) = 0;
+  // It could be written again, and has all of them.
+  virtual void OnAuditWritten() = 0;
+  // The file is not as it was left.
+  virtual void OnAuditDoubtful(const std::string& path, const std::string& what) = 0;
   // The disk has room again, and writes are taken.
   virtual void OnWritable() = 0;
   // The wall clock was set, ahead or (negative) back by so much: while the store runs, or since it

@@ -22,6 +22,10 @@ tokend_test(store_import_stage_test LIBS tokend_store tokend_fault_disk LABELS s
 tokend_test(power_loss_test LIBS tokend_store tokend_fault_disk LABELS storage tsan fault power_loss)
 tokend_test(power_loss_import_test LIBS tokend_store tokend_fault_disk
             LABELS storage tsan fault power_loss)
+find_package(nlohmann_json REQUIRED)
+tokend_test(store_audit_test
+            LIBS tokend_store tokend_fault_disk nlohmann_json::nlohmann_json
+            LABELS storage tsan fault power_loss)
 tokend_test(backup_test LIBS tokend_store LABELS storage tsan fault)
 tokend_test(repair_test LIBS tokend_store RocksDB::rocksdb-shared LABELS storage fault)
 tokend_test(disk_fault_test LIBS tokend_store tokend_fault_disk LABELS storage tsan fault)

@@ -53,8 +53,10 @@ class LeakTest(unittest.TestCase):
     def setUp(self):
         self.directory = self.enterContext(tempfile.TemporaryDirectory(prefix="tokend-test-"))
         self.config = os.path.join(self.directory, "tokend.toml")
+        self.audit = os.path.join(self.directory, "run", "audit.jsonl")
         with open(self.config, "w", encoding="utf-8") as file:
             file.write(f'seal_key_file = "{os.path.join(self.directory, "seal.key")}"\n'
+                       f'audit_file = "{self.audit}"\n'
                        'log_level = "debug"\nwrite_buffer_bytes = 1048576\nusage_flush_interval_ms = 100\n'
                        f'auth_namespace = "default"\n[[caller]]\nname = "all"\nroles = {json.dumps(ALL_ROLES)}\n'
                        f'secrets_sha256 = ["{hashlib.sha256(SECRET.encode()).hexdigest()}"]\n'
@@ -221,6 +223,9 @@ class LeakTest(unittest.TestCase):
             self.assertEqual(server.stop(), 0)
 
         self.assertIn("default", "".join(str(text) for text in self.said))  # something was said
+        with open(self.audit, encoding="ascii") as file:
+            ops = {json.loads(line)["op"] for line in file}
+        self.assertLessEqual({"insert", "rotate", "revoke", "revoke_owner", "import", "reveal", "sign_in"}, ops)
         forms = {}
         for name, secret in self.secrets.items():
             raw = secret if isinstance(secret, bytes) else secret.encode()

@@ -61,6 +61,9 @@ inline constexpr auto kCrashCases = std::to_array<CrashCase>({
     {"flush.over", CrashScene::kBusy, 3},
     {"compaction.over", CrashScene::kBusy, 1},
     {"manifest.appended", CrashScene::kBusy, 3},
+    {"audit.appended", CrashScene::kBusy, 6},
+    {"audit.synced", CrashScene::kBusy, 6},
+    {"audit.dropped", CrashScene::kBusy, 6},
     {"backup.begun", CrashScene::kBusy, 3},
     {"backup.file", CrashScene::kBusy, 16},
     {"backup.renaming", CrashScene::kBusy, 8},
@@ -79,6 +82,7 @@ inline constexpr auto kCrashCases = std::to_array<CrashCase>({
     {"stop.drained", CrashScene::kStopping, 1},
     {"usage.taken", CrashScene::kStopping, 1},
     {"clock.written", CrashScene::kStopping, 1},
+    {"audit.synced", CrashScene::kStopping, 1},
 
     {"restore.renaming", CrashScene::kRestoring, 1},
     {"repair.copied", CrashScene::kRepairing, 1},

@@ -80,6 +80,7 @@ CrashRound::CrashRound(const CrashOptions& options, uint64_t seed, Failures* fai
 std::unique_ptr<ServerProcess> CrashRound::Start(const std::string& crash_at,
                                                  const std::vector<std::string>& more_args) {
   std::vector<std::string> args = options_.server_args;
+  if (audits()) args.insert(args.end(), {"--audit-file", AuditPath()});
   args.insert(args.end(), more_args.begin(), more_args.end());
   return std::make_unique<ServerProcess>(options_.server, DataDir(), LogPath(), args, crash_at);
 }
@@ -316,10 +317,31 @@ void CrashRound::EndServer() {
   if (server_ == nullptr) return;
   if (random_() % 2 == 0) {
     server_->Kill();
-  } else if (const int status = server_->Stop(); status != 0) {
-    failures_.Add("SIGTERM ended the server with status " + std::to_string(status));
+  } else {
+    StopServer();
   }
   server_.reset();
+}
+
+void CrashRound::StopServer() {
+  if (const int status = server_->Stop(); status != 0) {
+    failures_.Add("SIGTERM ended the server with status " + std::to_string(status));
+  }
+  if (audits()) CheckAudit();
+}
+
+// Whatever has happened to those who wrote it: each line follows on the one before it.
+void CrashRound::CheckAudit() {
+  std::ifstream file(AuditPath(), std::ios::binary);
+  file.seekg(static_cast<std::streamoff>(audit_bytes_));
+  for (std::string line; std::getline(file, line); audit_bytes_ += line.size() + 1) {
+    const auto link = ReadAuditLink(line);
+    if (file.eof() || !link || link->seq != audit_head_.seq + 1 || link->prev != audit_head_.hash) {
+      failures_.Add("the audit log is broken after line " + std::to_string(audit_head_.seq));
+      return;
+    }
+    audit_head_ = HeadOf(link->seq, line);
+  }
 }
 
 void CrashRound::CompareAll(bool with_restore) {
@@ -375,8 +397,10 @@ void CrashRound::Run() {
     ExpectUnknownPointsRefused();
     CrashAtPoints();
   }
-  if (const int status = server_->Stop(); status != 0) {
-    failures_.Add("SIGTERM ended the server with status " + std::to_string(status));
+  StopServer();
+  if (audits() && audit_head_.seq < acknowledged_) {
+    failures_.Add("the audit log has " + std::to_string(audit_head_.seq) + " lines of " +
+                  std::to_string(acknowledged_) + " inserts");
   }
   CheckLog();
 }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "client/client.h"
+#include "protocol/audit_line.h"
 #include "tests/system/backup_work.h"
 #include "tests/system/churn.h"
 #include "tests/system/crash_cases.h"
@@ -58,6 +59,9 @@ class CrashRound {
  private:
   std::string DataDir() const { return options_.dir + "/data"; }
   std::string LogPath() const { return options_.dir + "/server.log"; }
+  std::string AuditPath() const { return options_.dir + "/audit.jsonl"; }
+  // Not where what a restart takes is measured.
+  bool audits() const { return options_.busy_kills + options_.points != 0; }
 
   std::unique_ptr<ServerProcess> Start(const std::string& crash_at = {},
                                        const std::vector<std::string>& more_args = {});
@@ -78,6 +82,9 @@ class CrashRound {
   void ExpectCrash(ServerProcess* server, const std::string& at);
   // Kills what runs, or stops it.
   void EndServer();
+  // Without a kill: the audit log is whole then.
+  void StopServer();
+  void CheckAudit();
   // After a crash under load: the backups, while the server is down; then all the rest.
   void CompareAll(bool with_restore);
   void ExpectUnknownPointsRefused();
@@ -95,6 +102,9 @@ class CrashRound {
   LedgerDesk desk_;
   std::unique_ptr<ServerProcess> server_;
   uint64_t acknowledged_ = 0;
+  // How far the audit log has been read.
+  AuditHead audit_head_;
+  uint64_t audit_bytes_ = 0;
   CrashFigures figures_;
 };
 

@@ -4,6 +4,7 @@ tokend_test(json_test LIBS tokend_client tokend_protocol nlohmann_json::nlohmann
 tokend_test(time_arg_test LIBS tokenctl_lib LABELS unit)
 tokend_test(table_test LIBS tokenctl_lib LABELS unit)
 tokend_test(tokenctl_test LIBS tokenctl_lib LABELS unit)
+tokend_test(tokenctl_audit_test LIBS tokenctl_lib LABELS unit)
 tokend_test(tokenctl_tokens_test LIBS tokenctl_lib LABELS unit)
 tokend_test(tokenctl_top_test LIBS tokenctl_lib LABELS unit)
 tokend_test(completion_test LIBS tokenctl_lib LABELS unit)

@@ -21,7 +21,7 @@ cp "$source_dir/tests/data/dumps/63_outfile_csv_optenc.csv" "$dir/tokens.csv"
 cp "$source_dir/tests/data/dumps/ddl.sql" "$dir"
 printf '[[namespace]]\nname = "pm_api_token"\nseal = true\n' > "$dir/tokend.toml"
 (umask 077 && printf '%064d\n' 7 > "$dir/seal.keys")
-"$tokend" --config "$dir/tokend.toml" --seal-key-file "$dir/seal.keys" --data-dir "$dir/data" --listen off \
+"$tokend" --config "$dir/tokend.toml" --seal-key-file "$dir/seal.keys" --audit-file "$dir/audit.jsonl" --data-dir "$dir/data" --listen off \
   --http off > "$dir/log" 2>&1 &
 server=$!
 export TOKEND_SERVER=unix:$dir/data/tokend.sock

@@ -140,6 +140,7 @@ std::unique_ptr<CLI::App> MakeApp(Context* context) {
   AddChangeCommands(app.get(), context);
   AddQueryCommands(app.get(), context);
   AddSealCommands(app.get(), context);
+  AddAuditCommands(app.get(), context);
   AddServerCommands(app.get(), context);
   AddTopCommand(app.get(), context);
   AddBackupCommands(app.get(), context);

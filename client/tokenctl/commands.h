@@ -13,6 +13,7 @@ void AddInsertCommands(CLI::App* app, Context* context);     // insert, issue, r
 void AddChangeCommands(CLI::App* app, Context* context);     // revoke, extend, update
 void AddQueryCommands(CLI::App* app, Context* context);      // get, list, count
 void AddSealCommands(CLI::App* app, Context* context);       // reveal, rekey
+void AddAuditCommands(CLI::App* app, Context* context);      // audit verify
 void AddServerCommands(CLI::App* app, Context* context);     // stats, ping, purge-expired, clock
 void AddTopCommand(CLI::App* app, Context* context);         // top
 void AddBackupCommands(CLI::App* app, Context* context);     // backup, verify, restore

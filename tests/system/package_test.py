@@ -296,7 +296,12 @@ class PackageTest(unittest.TestCase):
         with Tokend(self.machine) as server:
             self.tokenctl("insert", "-", "--owner", "alice", input=TOKEN.decode())
             self.assertEqual(server.stop(), 0)
+        audit = self.machine.path("/var/log/tokend/audit.jsonl")
+        with open(audit, "w", encoding="ascii") as file:
+            file.write("{}\n")
         self.machine.dpkg("-r", "tokend")
+        self.assertTrue(os.path.exists(audit))
+        self.assertIn("/var/log/tokend/audit.jsonl {", self.machine.read("/etc/logrotate.d/tokend"))
         self.assertFalse(os.path.exists(self.machine.path("/usr/bin/tokend")))
         mask = self.machine.path("/etc/systemd/system/tokend.service")
         self.assertEqual(os.readlink(mask), "/dev/null")
@@ -309,6 +314,8 @@ class PackageTest(unittest.TestCase):
 
         self.machine.dpkg("-P", "tokend")
         self.assertEqual(self.machine.left_of_it(), [])
+        self.assertFalse(os.path.exists(os.path.dirname(audit)))
+        self.assertFalse(os.path.exists(self.machine.path("/etc/logrotate.d/tokend")))
         # Its number is not to become somebody else's who could read what tokend has left elsewhere.
         self.machine.run("id", "tokend")
 

@@ -39,7 +39,7 @@ class AuditLineWriter {
   void Number(std::string_view field, uint64_t value);
   void True(std::string_view field);
   void Null(std::string_view field);
-  // RFC 3339; null for kNever.
+  // RFC 3339; null for kNever, the milliseconds where it is after the year 9999.
   void Time(std::string_view field, uint64_t unix_ms);
   // The token: its id, and the 8 hexadecimal digits of its key that follow those of the id.
   void Key(std::string_view id_field, std::string_view key_field, const TokenKey& key);

@@ -19,9 +19,11 @@
 namespace tokend {
 namespace {
 
-constexpr size_t kWriteBytes = 1 << 20;
-// Of the file's end. A crash tears one write at the most, and a line has some hundred bytes.
-constexpr uint64_t kTailBytes = 4 << 20;
+constexpr size_t kReadBytes = 1 << 20;
+// Lines in memory that wait for their turn.
+constexpr size_t kWaitingBytesMax = 8 << 20;
+// Of the file's end: what one write has at the most, which a crash may tear, and more.
+constexpr uint64_t kTailBytes = 2 * kWaitingBytesMax;
 // Lines are gathered for so long: each sync of this file is one that the data's log may wait for.
 constexpr std::chrono::milliseconds kGatherTime(50);
 constexpr std::chrono::milliseconds kRetryTime(1000);
@@ -207,8 +209,14 @@ void AuditFile::Stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-void AuditFile::LinesCommitted(const AuditHead& head) {
+void AuditFile::LinesCommitted(uint64_t first_seq, const AuditHead& head, std::string_view lines) {
   const std::lock_guard lock(mutex_);
+  if (waiting_.empty()) waiting_from_ = first_seq;
+  if (waiting_.empty() ||
+      (waiting_to_ + 1 == first_seq && waiting_.size() + lines.size() <= kWaitingBytesMax)) {
+    waiting_.append(lines);
+    waiting_to_ = head.seq;
+  }
   // The thread looks for more after each write; it waits where there was none.
   if (committed_.seq == synced_) changed_.notify_all();
   committed_ = head;
@@ -291,7 +299,7 @@ Status AuditFile::Write() {
     }
     std::string lines;
     uint64_t last = written_;
-    if (Status status = ReadLines(written_ + 1, &lines, &last); !status.ok()) return status;
+    if (Status status = NextLines(written_ + 1, &lines, &last); !status.ok()) return status;
     if (needs_newline_ && !lines.empty()) lines.insert(lines.begin(), '\n');
     rocksdb::Status status = lines.empty() ? rocksdb::Status() : file_->Append(lines);
     TOKEND_CRASH_POINT("audit.appended");
@@ -311,9 +319,19 @@ Status AuditFile::Write() {
   return {};
 }
 
-Status AuditFile::ReadLines(uint64_t from, std::string* lines, uint64_t* last) const {
+Status AuditFile::NextLines(uint64_t from, std::string* lines, uint64_t* last) {
+  {
+    const std::lock_guard lock(mutex_);
+    // Those before were read from their rows meanwhile, or again.
+    if (waiting_from_ < from) waiting_.clear();
+    if (!waiting_.empty() && waiting_from_ == from) {
+      lines->swap(waiting_);
+      *last = waiting_to_;
+      return {};
+    }
+  }
   const std::unique_ptr<rocksdb::Iterator> it(database_->NewIterator(Database::kMeta));
-  for (it->Seek(AuditLineRowKey(from)); it->Valid() && lines->size() < kWriteBytes; it->Next()) {
+  for (it->Seek(AuditLineRowKey(from)); it->Valid() && lines->size() < kReadBytes; it->Next()) {
     const auto seq = ParseAuditLineRowKey({it->key().data(), it->key().size()});
     if (!seq) break;
     lines->append(it->value().data(), it->value().size()).push_back('\n');

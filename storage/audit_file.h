@@ -1,7 +1,9 @@
-// AuditFile: the audit log as a file. A thread of its own takes the lines from the rows that were
-// committed with the changes, appends them, syncs, and says how far it has got; the rows are taken
-// away after that. So whatever happens to the process, to the power or to the file's disk, each
-// line comes into the file once, and nothing that is served waits for this file.
+// AuditFile: the audit log as a file. A thread of its own takes the lines that were committed with
+// the changes, appends them, syncs, and says how far it has got; their rows are taken away after
+// that. It is given the lines in memory; those that are too many to wait there, that a failed write
+// has had, or that an earlier run has left, it reads from their rows. So whatever happens to the
+// process, to the power or to the file's disk, each line comes into the file once, and nothing that
+// is served waits for this file.
 //
 // Threads: Open, then Start; LinesCommitted by the Committer alone; the rest any.
 #pragma once
@@ -55,8 +57,8 @@ class AuditFile {
   // Tries once more to bring all lines into the file; what is left comes at the next start.
   void Stop();
 
-  // There are rows up to this line.
-  void LinesCommitted(const AuditHead& head);
+  // There are rows of these lines, `first_seq` to `head`.
+  void LinesCommitted(uint64_t first_seq, const AuditHead& head, std::string_view lines);
   // The lines up to this one are in the file, and on its disk.
   uint64_t synced_seq() const;
   // From now on into whatever has the file's name, which may be a new one. Soon; where it cannot be
@@ -84,7 +86,8 @@ class AuditFile {
   // Appends what is committed and not written, and syncs.
   Status Write();
   Status OpenForAppend();
-  Status ReadLines(uint64_t from, std::string* lines, uint64_t* last) const;
+  // Some of those from `from` on.
+  Status NextLines(uint64_t from, std::string* lines, uint64_t* last);
   void Warn(const std::string& what) const;
   void SetFailure(const Status& status);
 
@@ -104,6 +107,8 @@ class AuditFile {
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;
   AuditHead committed_;
+  std::string waiting_;  // lines, waiting_from_ to waiting_to_
+  uint64_t waiting_from_ = 0, waiting_to_ = 0;
   uint64_t synced_ = 0;
   std::string failure_;
   uint64_t tries_ = 0;

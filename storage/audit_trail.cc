@@ -13,9 +13,6 @@
 namespace tokend {
 namespace {
 
-// Rows that one step takes away: a millisecond or so.
-constexpr uint64_t kDroppedPerStep = 4096;
-
 const Origin kItself{.caller = {}, .address = {}, .via = "internal"};
 
 std::string_view OpName(const Mutation& mutation) {
@@ -165,6 +162,7 @@ void AuditTrail::BeginGroup(CommitGroup* group, uint64_t now_ms) {
   group_ = group;
   now_ms_ = now_ms;
   next_ = head_;
+  lines_.clear();
 }
 
 void AuditTrail::WriteOrigin(const Origin* origin, AuditLineWriter* line) {
@@ -178,6 +176,7 @@ void AuditTrail::Add(AuditLineWriter* writer) {
   const std::string line = writer->End(next_.hash);
   next_ = HeadOf(next_.seq + 1, line);
   group_->PutMeta(AuditLineRowKey(next_.seq), line);
+  lines_.append(line).push_back('\n');
 }
 
 void AuditTrail::Note(const Mutation& mutation, const MutationPlanner::Planned& planned,
@@ -257,15 +256,17 @@ void AuditTrail::EndGroup() {
 void AuditTrail::Committed(bool written) {
   group_ = nullptr;
   if (!written || next_ == head_) return;
+  const uint64_t first_seq = head_.seq + 1;
   head_ = next_;
-  file_->LinesCommitted(head_);
+  file_->LinesCommitted(first_seq, head_, lines_);
 }
 
 bool AuditTrail::DropWritten(CommitGroup* group) {
   if (!enabled()) return false;
-  const uint64_t last = std::min(file_->synced_seq(), dropped_ + kDroppedPerStep);
+  const uint64_t last = file_->synced_seq();
   if (last <= dropped_) return false;
-  while (dropped_ < last) group->DeleteMeta(AuditLineRowKey(++dropped_));
+  group->DeleteMetaRange(AuditLineRowKey(dropped_ + 1), AuditLineRowKey(last + 1));
+  dropped_ = last;
   return true;
 }
 

@@ -38,7 +38,7 @@ class AuditTrail {
   void EndGroup();
   void Committed(bool written);
 
-  // Takes rows away whose lines are in the file by now, some at a time; false: there are none.
+  // Takes the rows away whose lines are in the file by now; false: there are none.
   bool DropWritten(CommitGroup* group);
   // The last line has been committed: brings what there is into the file.
   void Stop();
@@ -52,6 +52,7 @@ class AuditTrail {
   AuditFile* const file_;
   AuditHead head_;        // of what was committed
   AuditHead next_;        // and of what the group adds
+  std::string lines_;     // that the group adds
   uint64_t dropped_ = 0;  // the last line whose row is gone
   CommitGroup* group_ = nullptr;
   uint64_t now_ms_ = 0;

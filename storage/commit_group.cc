@@ -179,6 +179,11 @@ void CommitGroup::PutMeta(std::string_view row_key, std::string_view row_value) 
 
 void CommitGroup::DeleteMeta(std::string_view row_key) { rows_.Delete(Database::kMeta, row_key); }
 
+void CommitGroup::DeleteMetaRange(std::string begin, std::string end) {
+  meta_range_begin_ = std::move(begin);
+  meta_range_end_ = std::move(end);
+}
+
 void CommitGroup::MergeUsage(std::span<const TokenTable::UsageEntry> entries) {
   for (const TokenTable::UsageEntry& entry : entries) {
     // As for a record: what has expired as the disk has it is kept from now on.
@@ -238,11 +243,17 @@ rocksdb::Status CommitGroup::Write(bool sync, const SequenceRow& sequence) {
   for (const Token& token : tokens_) {
     if (token.changed) EncodeToken(token);
   }
-  if (rows_.empty()) return {};
+  if (rows_.empty() && meta_range_end_.empty()) return {};
   PutMeta(kSequenceRow, EncodeSequenceRow(sequence));
   bytes_ = rows_.bytes();
   // A row's head and two lengths: what it takes beyond its bytes, about.
   rocksdb::WriteBatch batch(bytes_ + bytes_ / 8);
+  rocksdb::Status status;
+  if (!meta_range_end_.empty()) {
+    status = batch.DeleteRange(parts_.database->family(Database::kMeta), meta_range_begin_,
+                               meta_range_end_);
+    if (!status.ok()) return status;
+  }
   rows_.MoveTo(parts_.database, &batch);
   rocksdb::WriteOptions options;
   options.sync = sync;

@@ -54,6 +54,8 @@ class CommitGroup {
   void Erase(Token* token);
   void PutMeta(std::string_view row_key, std::string_view row_value);
   void DeleteMeta(std::string_view row_key);
+  // Those from `begin` to before `end`, but none that the group itself puts. Once.
+  void DeleteMetaRange(std::string begin, std::string end);
   void MergeUsage(std::span<const TokenTable::UsageEntry> entries);
   // The owner was cut off in this group: ends the owner's tokens that the group holds, and those
   // that leave the owner with it.
@@ -63,7 +65,7 @@ class CommitGroup {
   bool Changes(const TokenName& name) const;
   // How many tokens it adds that the disk knows nothing of.
   size_t tokens_added() const { return tokens_added_; }
-  bool empty() const { return tokens_.empty() && rows_.empty(); }
+  bool empty() const { return tokens_.empty() && rows_.empty() && meta_range_end_.empty(); }
 
   // Writes everything in one batch; `sync`: returns once it is on the disk.
   rocksdb::Status Write(bool sync, const SequenceRow& sequence);
@@ -91,6 +93,7 @@ class CommitGroup {
   std::unordered_map<TokenName, Token*, NameHash> by_name_;
   std::vector<LeftOwner> left_owners_;
   SortedRows rows_;
+  std::string meta_range_begin_, meta_range_end_;
   uint64_t bytes_ = 0;
   size_t tokens_added_ = 0;
 };

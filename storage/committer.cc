@@ -150,8 +150,7 @@ void Committer::Run() {
     if (!failed()) SyncAcknowledged();  // after a clean stop the power may go
   }
   audit_.Stop();
-  while (!failed() && DropAuditRows()) {
-  }
+  if (!failed()) DropAuditRows();
 }
 
 void Committer::CommitGroupOf(std::vector<WriteQueue::Item> items) {
@@ -553,11 +552,11 @@ void Committer::NoteEndedImports() {
   }
 }
 
-bool Committer::DropAuditRows() {
+void Committer::DropAuditRows() {
   CommitGroup group(parts_);
-  if (!audit_.DropWritten(&group) || !WriteGroup(&group, /*sync=*/false)) return false;
+  if (!audit_.DropWritten(&group)) return;
+  WriteGroup(&group, /*sync=*/false);
   TOKEND_CRASH_POINT("audit.dropped");
-  return true;
 }
 
 void Committer::RunCalls() {

@@ -114,8 +114,7 @@ class Committer {
   // A group of the audit log's own: what `note` notes.
   void Audit(const std::function<Status()>& note);
   void NoteEndedImports();
-  // One step; whether there may be more.
-  bool DropAuditRows();
+  void DropAuditRows();
   void RunCalls();
   void Call(std::atomic<bool>* request);
 

@@ -70,6 +70,10 @@ class ClaimReader : public rocksdb::WriteBatch::Handler {
   rocksdb::Status DeleteCF(uint32_t /*family*/, const rocksdb::Slice& /*key*/) override {
     return rocksdb::Status::OK();
   }
+  rocksdb::Status DeleteRangeCF(uint32_t /*family*/, const rocksdb::Slice& /*begin*/,
+                                const rocksdb::Slice& /*end*/) override {
+    return rocksdb::Status::OK();
+  }
   rocksdb::Status MergeCF(uint32_t /*family*/, const rocksdb::Slice& /*key*/,
                           const rocksdb::Slice& /*value*/) override {
     return rocksdb::Status::OK();

@@ -1,5 +1,6 @@
 #include "protocol/audit_line.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <string>
@@ -9,6 +10,8 @@
 
 namespace tokend {
 namespace {
+
+using ::testing::HasSubstr;
 
 TokenKey Key() {
   std::string raw;
@@ -29,6 +32,26 @@ TEST(AuditLine, IsOneJsonObjectInTheOrderOfTheCalls) {
             R"("id":"000102030405060708090a0b","key":"0c0d0e0f","expires_at":null,"taken":3,)"
             R"("replace":true,"prev":")" +
                 std::string(64, '0') + "\"}");
+}
+
+TEST(AuditLine, TimesAreRightToTheMillisecond) {
+  const auto text_of = [](uint64_t ms) {
+    AuditLineWriter line(1, ms);
+    const std::string text = line.End({});
+    const size_t begin = text.find("\"at\":\"") + 6;
+    return text.substr(begin, text.find('"', begin) - begin);
+  };
+  // date --utc --date @SECONDS
+  EXPECT_EQ(text_of(0), "1970-01-01T00:00:00.000Z");
+  EXPECT_EQ(text_of(951827696789), "2000-02-29T12:34:56.789Z");
+  EXPECT_EQ(text_of(4107542399999), "2100-02-28T23:59:59.999Z");
+  EXPECT_EQ(text_of(4107542400000), "2100-03-01T00:00:00.000Z");
+  EXPECT_EQ(text_of(253402300799999), "9999-12-31T23:59:59.999Z");
+  AuditLineWriter line(1, 0);
+  line.Time("last", 253402300799999);
+  line.Time("later", 253402300800000);
+  EXPECT_THAT(line.End({}),
+              HasSubstr(R"(,"last":"9999-12-31T23:59:59.999Z","later":253402300800000,)"));
 }
 
 TEST(AuditLine, TextCannotLeaveItsString) {

@@ -22,14 +22,12 @@ struct AuditOptions {
 };
 
 constexpr char kAuditExamples[] =
-    "Reads the files of an audit log, the oldest first, and says whether each line is the one "
-    "that\n"
-    "was written: a line that is missing, altered or in the wrong place shows by its number and "
-    "by\n"
-    "the hash that the next one has of it. Lines that were cut off at the end show by --live, "
-    "which\n"
-    "compares with what the server says that it has written, or by --head, with what an earlier\n"
-    "run has printed and somebody has kept. Exit code 1 where something is wrong.\n"
+    "Reads the files of an audit log, the oldest first, and says which is the first\n"
+    "line that is missing, altered or in the wrong place: each line has the hash of\n"
+    "the one before it. Lines that were cut off at the end show by --live, which\n"
+    "compares with what the server says that it has written, or by --head, with what\n"
+    "an earlier run has printed and somebody has kept. Exit code 1 where something is\n"
+    "wrong.\n"
     "\nExamples:\n"
     "  tokenctl audit verify /var/log/tokend/audit.jsonl\n"
     "  tokenctl audit verify audit.jsonl.2 audit.jsonl.1 audit.jsonl --live\n"

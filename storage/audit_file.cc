@@ -131,6 +131,11 @@ Status AuditFile::ReadTail(Tail* tail) const {
     tail->good_size += size + 1;
     text.remove_prefix(size + 1);
   }
+  for (size_t size = 0; (size = text.find('\n')) != std::string_view::npos;) {
+    const std::string_view line = text.substr(0, size);
+    if (const auto link = ReadAuditLink(line)) tail->behind = HeadOf(link->seq, line);
+    text.remove_prefix(size + 1);
+  }
   if (tail->last.seq == 0 && !all.empty() && (begin != 0 || !MayBeTorn(all))) {
     return CannotOpen(options_.path,
                       "it is there, and no audit log; move it away, or give another name");
@@ -139,14 +144,20 @@ Status AuditFile::ReadTail(Tail* tail) const {
 }
 
 Status AuditFile::FitTogether(const Tail& tail) {
-  written_ = std::max(tail.last.seq, rows_from_ - 1);
+  // What follows on nothing is a write that was torn, where its lines are rows still, or where it
+  // has no whole line. Else somebody has altered what was synced once, and nothing of it is cut
+  // off.
+  const bool is_torn = (tail.last.seq == 0 || tail.last.seq + 1 >= rows_from_) &&
+                       (tail.behind.seq == 0 ||
+                        (tail.behind.seq >= rows_from_ && tail.behind.seq <= data_head_.seq));
+  const AuditHead& last = is_torn || tail.behind.seq == 0 ? tail.last : tail.behind;
+  written_ = std::max(last.seq, rows_from_ - 1);
   synced_ = rows_from_ - 1;
-  begin_ = tail.last.seq > data_head_.seq ? tail.last : data_head_;
+  begin_ = last.seq > data_head_.seq ? last : data_head_;
   committed_ = begin_;
-  if (tail.last.seq != 0 && tail.last.seq + 1 < rows_from_) {
-    // What stands there was synced once: nothing of it is cut off.
-    Warn("lines are missing or were altered before line " + std::to_string(rows_from_) +
-         "; see: tokenctl audit verify");
+  if (!is_torn) {
+    Warn("line " + std::to_string(tail.last.seq) +
+         ", or what should come after it, is missing or was altered; see: tokenctl audit verify");
     return {};
   }
   if ((tail.last.seq + 1 == rows_from_ && tail.last != first_row_prev_) ||

@@ -77,6 +77,7 @@ class AuditFile {
     uint64_t size = 0;       // of the file
     uint64_t good_size = 0;  // up to the end of the last one
     AuditHead last;          // seq 0: there is none
+    AuditHead behind;        // the last whole line after what does not follow; seq 0: there is none
   };
   Status ReadTail(Tail* tail) const;
   Status ReadRows();

@@ -544,6 +544,9 @@ void Committer::Audit(const std::function<Status()>& note) {
   const Status status = note();
   audit_.EndGroup();
   audit_.Committed(status.ok() && WriteGroup(&group, /*sync=*/false));
+  if (!status.ok() && options_.listener != nullptr) {
+    options_.listener->OnAuditFailed(status.message());
+  }
 }
 
 void Committer::NoteEndedImports() {

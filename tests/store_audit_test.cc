@@ -459,7 +459,7 @@ TEST_F(StoreAuditTest, WhatWasAlteredIsNotCutOff) {
   }();
   std::ofstream(path_, std::ios::binary | std::ios::trunc) << altered;
   OpenStore();
-  EXPECT_THAT(listener_.doubt, HasSubstr("missing or were altered before line 4"));
+  EXPECT_THAT(listener_.doubt, HasSubstr("line 2, or what should come after it, is missing"));
   Insert("c");
   store_->WaitUntilAudited();
   const std::string after = Text(path_);
@@ -485,6 +485,47 @@ TEST_F(StoreAuditTest, DataFromABackupGoesOnAfterTheFile) {
   EXPECT_THAT(Short(lines), ElementsAre("create_namespace ok", "insert ok", "insert ok",
                                         "insert ok", "resume ok", "insert ok"));
   EXPECT_EQ(lines[4]["data_knows"], 2);
+}
+
+TEST_F(StoreAuditTest, WhatOnlyTheFileKnowsIsNotCutOffEither) {
+  Insert("a");
+  CloseStore();
+  std::filesystem::copy(dir_.path() + "/data", dir_.path() + "/older",
+                        std::filesystem::copy_options::recursive);
+  OpenStore();
+  for (const char* token : {"b", "c", "d"}) Insert(token);
+  CloseStore();
+  std::filesystem::remove_all(dir_.path() + "/data");
+  std::filesystem::rename(dir_.path() + "/older", dir_.path() + "/data");
+  std::string text = Text(path_);
+  text.replace(text.rfind("insert", text.rfind("insert") - 1), 6, "revoke");  // line 4 of 5
+  std::ofstream(path_, std::ios::binary | std::ios::trunc) << text;
+  OpenStore();
+  EXPECT_THAT(listener_.doubt, HasSubstr("line 4, or what should come after it, is missing"));
+  store_->WaitUntilAudited();
+  const std::string after = Text(path_);
+  EXPECT_EQ(after.substr(0, text.size()), text);
+  const std::vector<json> more = Parse(after.substr(text.size()));
+  EXPECT_THAT(Short(more), ElementsAre("resume ok"));
+  EXPECT_EQ(more[0]["seq"], 6);
+}
+
+TEST_F(StoreAuditTest, AnEndThatWasTornInWhatOnlyTheFileKnowsIsCutOff) {
+  Insert("a");
+  CloseStore();
+  std::filesystem::copy(dir_.path() + "/data", dir_.path() + "/older",
+                        std::filesystem::copy_options::recursive);
+  OpenStore();
+  Insert("b");
+  Insert("c");
+  CloseStore();
+  std::filesystem::remove_all(dir_.path() + "/data");
+  std::filesystem::rename(dir_.path() + "/older", dir_.path() + "/data");
+  std::filesystem::resize_file(path_, std::filesystem::file_size(path_) - 30);
+  OpenStore();
+  EXPECT_THAT(Short(Lines()),
+              ElementsAre("create_namespace ok", "insert ok", "insert ok", "resume ok"));
+  EXPECT_THAT(listener_.doubt, IsEmpty());
 }
 
 // Whatever is lost with the power, a change and its line are lost together, and no line is in the

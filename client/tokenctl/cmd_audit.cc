@@ -99,7 +99,7 @@ std::string Compare(const AuditCheck& check, const Expected& expected) {
   return {};
 }
 
-int Verify(const Context& context, const AuditOptions& options) {
+int VerifyAudit(const Context& context, const AuditOptions& options) {
   if (!options.head.empty() && options.live) throw UsageError("give --head or --live");
   Expected expected;
   if (!options.head.empty()) expected = ReadHead(options.head);
@@ -151,7 +151,7 @@ void AddAuditCommands(CLI::App* app, Context* context) {
             ->type_name("LINE:HASH");
         command->add_flag("--live", options->live, "Compare with what the server has written");
       },
-      Verify)
+      VerifyAudit)
       ->footer(kAuditExamples);
 }
 

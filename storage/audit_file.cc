@@ -71,9 +71,9 @@ Status AuditFile::Open(const Options& options, Database* database,
 Status AuditFile::ReadRows() {
   std::optional<std::string> row;
   if (Status status = database_->ReadMeta(kAuditHeadRow, &row); !status.ok()) return status;
-  const Status damaged{ErrorCode::kInternal,
-                       "a row of the audit log on disk is damaged or of a newer tokend; restore "
-                       "from a backup, or use the tokend that wrote it"};
+  Status damaged{ErrorCode::kInternal,
+                 "a row of the audit log on disk is damaged or of a newer tokend; restore "
+                 "from a backup, or use the tokend that wrote it"};
   if (row && !DecodeAuditHeadRow(*row, &data_head_)) return damaged;
   rows_from_ = data_head_.seq + 1;
   first_row_prev_ = data_head_;

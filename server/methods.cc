@@ -71,13 +71,13 @@ Status Forbidden(const Caller& caller, std::string_view what) {
 
 Status CheckRight(Connection& connection, const Method& method) {
   if (connection.caller().Has(method.right)) return Status::Ok();
-  const Status refusal = Forbidden(connection.caller(), method.name);
+  Status refusal = Forbidden(connection.caller(), method.name);
   connection.NoteRefusal(method.name, refusal.code());
   return refusal;
 }
 
 Status Call::Refuse(std::string_view what, std::string_view namespace_name) const {
-  const Status refusal = Forbidden(connection.caller(), what);
+  Status refusal = Forbidden(connection.caller(), what);
   connection.NoteRefusal(tag.method->name, refusal.code(), namespace_name);
   return refusal;
 }

@@ -278,7 +278,10 @@ void Committer::StepStage(bool all) {
   all = all || !waiting_.empty() || steady_ms - staged_since_steady_ms_ >= kStagedMsMax;
   if (stage_.Step(all)) staged_since_steady_ms_ = steady_ms;
   if (waiting_bytes_ > kWaitingBytesMax) stage_.Wait();
+  if (!stage_.HasTaken()) return;
   MergeTaken();
+  // The next run has waited for just that, and nothing else would ring for it.
+  if (!stage_.HasTaken() && stage_.Step(all)) staged_since_steady_ms_ = steady_ms;
 }
 
 void Committer::MergeTaken() {

@@ -13,8 +13,9 @@ namespace tokend {
 namespace {
 
 constexpr size_t kForgottenBytes = 4 << 20;
-// Some 300 bytes of rows are a token, and 50 bits for its id and its owner leave next to no doubt.
-constexpr size_t kBytesOfKeyFilter = 48;
+// Some 200 bytes of rows are a token, and 130 bits for its id and its owner leave no doubt to speak
+// of: each token in doubt is taken out and looked for on the disk.
+constexpr size_t kBytesOfKeyFilter = 12;
 
 uint64_t HashOf(NamespaceId ns, const TokenId& id) { return HashBytes(id.view(), ns, /*seed=*/0); }
 uint64_t HashOf(NamespaceId ns, std::string_view owner) { return HashBytes(owner, ns, /*seed=*/1); }
@@ -77,7 +78,8 @@ void ImportStage::Add(NamespaceId ns, const StoredRecord& stored, const UsageRow
                       bool is_behind) {
   if (filling_ == nullptr) filling_ = std::move(spare_);
   if (filling_ == nullptr) {
-    filling_ = std::make_unique<Run>(options_.run_bytes, options_.run_bytes / kBytesOfKeyFilter);
+    filling_ = std::make_unique<Run>(options_.run_bytes + options_.run_bytes / 2,
+                                     options_.run_bytes / kBytesOfKeyFilter);
   }
   const Record& record = stored.record;
   const uint64_t hash = HashOf(ns, TokenId::Of(record.key));
@@ -190,7 +192,8 @@ bool ImportStage::Step(bool all) {
     spare_->Clear();
     writing_room_ = {};
   }
-  if (phase_ != Phase::kIdle || filling_ == nullptr || !taken_.empty() || (!all && HasRoom())) {
+  if (phase_ != Phase::kIdle || filling_ == nullptr || !taken_.empty() ||
+      (!all && filling_bytes() < options_.run_bytes)) {
     return false;
   }
   Seal();

@@ -56,8 +56,10 @@ class ImportStage {
   bool MayBeForgotten(NamespaceId ns, const TokenKey& key) const;
 
   // Whether more may be added now: a message's rows at a time, which may go beyond the bounds.
+  // While another run is written there may be half as much again, so that no one waits for no one.
   bool HasRoom() const {
-    return filling_ == nullptr || filling_->rows.bytes() < options_.run_bytes;
+    return filling_bytes() <
+           options_.run_bytes + (writing_ != nullptr ? options_.run_bytes / 2 : 0);
   }
   // Whether rows of the token may be waiting here: then another has to wait behind them.
   bool MayHold(NamespaceId ns, const TokenKey& key) const;
@@ -104,6 +106,7 @@ class ImportStage {
     std::vector<TokenName> repeated;
   };
 
+  size_t filling_bytes() const { return filling_ == nullptr ? 0 : filling_->rows.bytes(); }
   // Gives a token of writing_ out.
   ImportRun::Token TokenAt(size_t row);
   template <typename Matches, typename TakeSealed>

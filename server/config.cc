@@ -154,8 +154,8 @@ constexpr auto kSettings = std::to_array<Setting>({
      "become "
      "visible within seconds, at the end of the import at the latest"},
     {"import_run_bytes", &Config::import_run_bytes, 64 << 10, kGiB, "",
-     "Bytes of gathered rows that are written as files in one go; imports take memory for two "
-     "such"},
+     "Bytes of gathered rows that are written as files in one go; imports take memory for five "
+     "times as many"},
 
     {"backup_dir", &Config::backup_dir, 0, 0, "",
      "Where backups are kept; auto = DATA_DIR/backup. Better on another disk"},

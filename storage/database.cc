@@ -437,16 +437,18 @@ void Database::DeleteRun(RunFiles* files) {
 
 void Database::DeferCompactions(bool defer) {
   const rocksdb::ColumnFamilyOptions usual;
-  const auto files = [&](int usually) {
+  const auto bound = [&](uint64_t usually) {
     return std::to_string(defer ? usually * kDeferredFiles : usually);
   };
   for (const Family family : {kTokens, kOwners, kExpiry, kUsage}) {
     // Where this fails compactions are only done as ever.
     db_->SetOptions(
            handles_[family],
-           {{"level0_file_num_compaction_trigger", files(usual.level0_file_num_compaction_trigger)},
-            {"level0_slowdown_writes_trigger", files(usual.level0_slowdown_writes_trigger)},
-            {"level0_stop_writes_trigger", files(usual.level0_stop_writes_trigger)}})
+           {{"level0_file_num_compaction_trigger", bound(usual.level0_file_num_compaction_trigger)},
+            {"level0_slowdown_writes_trigger", bound(usual.level0_slowdown_writes_trigger)},
+            {"level0_stop_writes_trigger", bound(usual.level0_stop_writes_trigger)},
+            // So many bytes in level 0 are a reason, too, however few the files.
+            {"max_bytes_for_level_base", bound(usual.max_bytes_for_level_base)}})
         .PermitUncheckedError();
   }
 }

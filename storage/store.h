@@ -57,7 +57,7 @@ struct StoreOptions {
   size_t load_threads = 3;
   uint64_t usage_flush_interval_ms = 60000;  // 0 = usage is not kept
   // An import's first rows are written like any other; those after them gather, and are written as
-  // files of so many bytes of rows. Two such take memory.
+  // files of so many bytes of rows, or half as much again. Two such take memory.
   size_t import_direct_rows = 10000;
   size_t import_run_bytes = 48 << 20;
   size_t block_cache_bytes = 32 << 20;

@@ -63,6 +63,7 @@ class ImportDump(section.Section):
             self._import(run, data, {"zst": paths["dump.sql.zst"]})
             self._import(run, data, {"gz": paths["dump.sql.gz"]})
             data["gunzip"].append(_timed(["sh", "-c", f"gzip -dc {paths['dump.sql.gz']} > /dev/null"])[0])
+            os.sync()
             redis = run.fleet.start("redis", pin=False)
             timed, text = _timed(["redis-cli", "-p", redis.address.rpartition(":")[2], "--pipe"],
                                  stdin=paths["dump.resp"])
@@ -83,6 +84,7 @@ class ImportDump(section.Section):
 
     def _import(self, run, data, files):
         """One file after the other into one server."""
+        os.sync()  # what others have written is not its to wait for
         server = run.fleet.start("tokend", pin=False, threads=0)
         for name, path in files.items():
             before = server.cpu_seconds()

@@ -228,6 +228,22 @@ TEST_F(StoreAuditTest, WhatIsNotAChangeCanBeALine) {
   EXPECT_EQ(lines[2]["key"], "9a23dc4d");
 }
 
+TEST_F(StoreAuditTest, OnADiskThatIsNearlyFullOnlyWhatIsAwaitedIsALine) {
+  files_->SetFreeBytes(100 << 20);
+  store_->Maintain();
+  EXPECT_EQ(DoAs(AuditMutation{.op = "list", .result = "forbidden"}).status.code(),
+            ErrorCode::kReadOnly);
+  EXPECT_TRUE(DoAs(AuditMutation{.op = "reveal", .result = "ok", .is_awaited = true}).status.ok());
+  EXPECT_THAT(Short(Lines()), ElementsAre("create_namespace ok", "reveal ok"));
+}
+
+TEST_F(StoreAuditTest, WhatCannotBeWrittenIsNotAcknowledged) {
+  files_->Fail(Operation::kSync, IOStatus::IOError("gone"), ".log");
+  EXPECT_FALSE(DoAs(AuditMutation{.op = "reveal", .result = "ok", .is_awaited = true}).status.ok());
+  EXPECT_FALSE(DoAs(AuditMutation{.op = "reveal", .result = "ok", .is_awaited = true}).status.ok());
+  files_->Heal();
+}
+
 TEST_F(StoreAuditTest, AnImportIsOneLine) {
   const Outcome begun =
       DoAs(ImportBeginMutation{.scheme = {}, .source = "dump.sql", .position = {}});

@@ -4,6 +4,8 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <future>
+#include <memory>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -75,8 +77,21 @@ class AuditTest : public ServerFixture {
     return all;
   }
 
-  std::vector<Json> Lines() {
+  // Refusals are answered before their lines are committed; commits are in order.
+  void WaitUntilAudited() {
+    struct Barrier : Submission {
+      void Done(std::unique_ptr<Submission> /*self*/) override { done.set_value(); }
+      std::promise<void> done;
+    };
+    auto barrier = std::make_unique<Barrier>();
+    std::future<void> done = barrier->done.get_future();
+    std::unique_ptr<Submission> submission = std::move(barrier);
+    ASSERT_TRUE(server_->store().Submit(submission).ok());
+    done.wait();
     server_->store().WaitUntilAudited();
+  }
+  std::vector<Json> Lines() {
+    WaitUntilAudited();
     std::ifstream file(path_);
     std::vector<Json> lines;
     AuditHead head;
@@ -219,7 +234,7 @@ TEST_F(AuditTest, NoTokenIsInItWhereverItWasPut) {
   Call("import_end", {token});
   Must("import_end", {begun});
   Http(HttpRequest("GET /v1/tokens/" + token, ""));
-  server_->store().WaitUntilAudited();
+  WaitUntilAudited();
   std::ifstream file(path_);
   const std::string text(std::istreambuf_iterator<char>(file), {});
   EXPECT_THAT(text, Not(HasSubstr(token)));

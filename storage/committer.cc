@@ -33,7 +33,7 @@ constexpr uint64_t kResumeFreeBytes = 320 << 20;
 constexpr size_t kUndurableMax = 200'000;
 // Tokens freed in a step: some 25 microseconds.
 constexpr size_t kReclaimBudget = 96;
-// Rows of imports that wait for the stage, beyond which everything waits for it.
+// Rows of imports that wait, beyond which everything waits for them.
 constexpr size_t kWaitingBytesMax = 32 << 20;
 // What an import has staged is visible after so long at the latest.
 constexpr uint64_t kStagedMsMax = 1000;
@@ -52,9 +52,20 @@ class KeptRevokes : public Submission {
   void Done(std::unique_ptr<Submission> /*self*/) override {}
 };
 
-bool IsOfImport(const Mutation& mutation) {
-  return std::holds_alternative<ImportRowsMutation>(mutation.op) ||
-         std::holds_alternative<ImportEndMutation>(mutation.op);
+// They are alone in theirs.
+bool IsOfImport(const Submission& submission) {
+  if (submission.mutations.size() != 1) return false;
+  const auto& op = submission.mutations.front().op;
+  return std::holds_alternative<ImportRowsMutation>(op) ||
+         std::holds_alternative<ImportEndMutation>(op);
+}
+
+// Whether rows of its are still to be planned.
+bool IsUnfinished(const Submission& submission) {
+  if (!IsOfImport(submission)) return false;
+  const auto* rows = std::get_if<ImportRowsMutation>(&submission.mutations.front().op);
+  return rows != nullptr && rows->planned < rows->rows.size() &&
+         submission.outcomes.front().status.ok();
 }
 
 bool IsRevoke(const Mutation& mutation) {
@@ -127,8 +138,7 @@ void Committer::Run() {
   prctl(PR_SET_TIMERSLACK, kTimerSlackNs);
   if (audit_.enabled()) Audit([this] { return audit_.NoteStart(); });
   while (true) {
-    const bool idle = jobs_.empty() && !reclaim_pending_ && !stage_.HasTaken();
-    auto items = queue_.Take(kGroupMutationsMax, kGroupBytesMax, idle ? kIdleWait : kStepPause);
+    auto items = queue_.Take(kGroupMutationsMax, kGroupBytesMax, Pause());
     const bool took = !items.empty();
     if (took) CommitGroupOf(std::move(items));
     StepStage(/*all=*/false);
@@ -153,6 +163,13 @@ void Committer::Run() {
   if (!failed()) DropAuditRows();
 }
 
+std::chrono::microseconds Committer::Pause() const {
+  const bool has_rows = !waiting_.empty() && !NeedsStage(*waiting_.front().submission);
+  if (has_rows && waiting_.size() > 1) return std::chrono::microseconds(0);  // they come too fast
+  const bool idle = jobs_.empty() && !reclaim_pending_ && !stage_.HasTaken() && !has_rows;
+  return idle ? kIdleWait : kStepPause;
+}
+
 void Committer::CommitGroupOf(std::vector<WriteQueue::Item> items) {
   const auto begun = std::chrono::steady_clock::now();
   CommitGroup group(parts_);
@@ -173,12 +190,14 @@ void Committer::CommitGroupOf(std::vector<WriteQueue::Item> items) {
   std::vector<MutationPlanner::Planned> planned(items.size());
   for (size_t i = 0; i < items.size(); ++i) {
     Submission& submission = *items[i].submission;
-    if (WaitsForStage(submission)) {
-      waiting_bytes_ += items[i].bytes;
-      waiting_.push_back(std::move(items[i]));
+    if (IsOfImport(submission) && (!waiting_.empty() || NeedsStage(submission))) {
+      Wait(std::move(items[i]));
       continue;
     }
-    submission.outcomes.assign(submission.mutations.size(), Outcome{});
+    if (submission.outcomes.empty()) {
+      submission.outcomes.resize(submission.mutations.size());
+      mutations_total_.fetch_add(submission.mutations.size(), std::memory_order_relaxed);
+    }
     for (size_t m = 0; m < submission.mutations.size(); ++m) {
       Mutation& mutation = submission.mutations[m];
       Outcome& outcome = submission.outcomes[m];
@@ -193,7 +212,7 @@ void Committer::CommitGroupOf(std::vector<WriteQueue::Item> items) {
         needs_sync = needs_sync || (planned[i].needs_sync && IsSyncedFirst(mutation));
       }
     }
-    mutations_total_.fetch_add(submission.mutations.size(), std::memory_order_relaxed);
+    if (IsUnfinished(submission)) Wait(std::move(items[i]));
   }
 
   audit_.EndGroup();
@@ -245,26 +264,26 @@ void Committer::CommitGroupOf(std::vector<WriteQueue::Item> items) {
   }
 }
 
-bool Committer::WaitsForStage(const Submission& submission) const {
+bool Committer::NeedsStage(const Submission& submission) const {
   if (failed()) return false;  // it is refused
-  return std::any_of(submission.mutations.begin(), submission.mutations.end(),
-                     [this](const Mutation& mutation) {
-                       if (!IsOfImport(mutation)) return false;
-                       const bool is_end = std::holds_alternative<ImportEndMutation>(mutation.op);
-                       return !waiting_.empty() || (is_end ? !stage_.empty() : !stage_.HasRoom());
-                     });
+  const bool is_end = std::holds_alternative<ImportEndMutation>(submission.mutations.front().op);
+  return is_end ? !stage_.empty() : !stage_.HasRoom();
+}
+
+void Committer::Wait(WriteQueue::Item item) {
+  waiting_bytes_ += item.bytes;
+  waiting_.push_back(std::move(item));
 }
 
 void Committer::CommitWaiting() {
-  if (waiting_.empty()) return;
-  std::deque<WriteQueue::Item> waiting = std::exchange(waiting_, {});
-  if (WaitsForStage(*waiting.front().submission)) {
-    waiting_ = std::move(waiting);
-    return;
-  }
-  waiting_bytes_ = 0;
-  // Those that have to wait on find their way back.
-  CommitGroupOf({std::make_move_iterator(waiting.begin()), std::make_move_iterator(waiting.end())});
+  do {
+    if (waiting_.empty() || NeedsStage(*waiting_.front().submission)) return;
+    std::deque<WriteQueue::Item> waiting = std::exchange(waiting_, {});
+    waiting_bytes_ = 0;
+    // Those that have to wait on find their way back.
+    CommitGroupOf(
+        {std::make_move_iterator(waiting.begin()), std::make_move_iterator(waiting.end())});
+  } while (waiting_bytes_ > kWaitingBytesMax);
 }
 
 void Committer::StepStage(bool all) {
@@ -275,9 +294,10 @@ void Committer::StepStage(bool all) {
     staged_since_steady_ms_ = steady_ms;
     return;
   }
-  all = all || !waiting_.empty() || steady_ms - staged_since_steady_ms_ >= kStagedMsMax;
+  const bool is_awaited = !waiting_.empty() && NeedsStage(*waiting_.front().submission);
+  all = all || is_awaited || steady_ms - staged_since_steady_ms_ >= kStagedMsMax;
   if (stage_.Step(all)) staged_since_steady_ms_ = steady_ms;
-  if (waiting_bytes_ > kWaitingBytesMax) stage_.Wait();
+  if (is_awaited && waiting_bytes_ > kWaitingBytesMax) stage_.Wait();
   if (!stage_.HasTaken()) return;
   MergeTaken();
   // The next run has waited for just that, and nothing else would ring for it.

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -82,10 +83,14 @@ class Committer {
 
  private:
   void Run();
+  // How long a step may wait for what is queued.
+  std::chrono::microseconds Pause() const;
   void CommitGroupOf(std::vector<WriteQueue::Item> items);
-  // Whether the stage has to go on before this one can be planned.
-  bool WaitsForStage(const Submission& submission) const;
-  // Those that waited for the stage and need not any more.
+  // Whether the stage has to go on before this one, of an import, can be planned.
+  bool NeedsStage(const Submission& submission) const;
+  // Behind those of imports that wait already.
+  void Wait(WriteQueue::Item item);
+  // A step of those that wait, where it needs not the stage.
   void CommitWaiting();
   // One bounded step of what imports have staged; `all`: not for more to come.
   void StepStage(bool all);
@@ -124,7 +129,7 @@ class Committer {
   ImportStage stage_;
   MutationPlanner planner_;
   AuditTrail audit_;
-  std::deque<WriteQueue::Item> waiting_;  // import_rows and import_end, for the stage
+  std::deque<WriteQueue::Item> waiting_;  // import_rows and import_end, for the stage or their turn
   size_t waiting_bytes_ = 0;
   uint64_t staged_since_steady_ms_ = 0;
   std::vector<TokenName> dropped_;  // scratch

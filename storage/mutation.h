@@ -103,10 +103,12 @@ struct ImportedRow {
   std::string sealed;                  // as in InsertMutation
 };
 
+// This and ImportEndMutation: alone in their Submission.
 struct ImportRowsMutation {
   std::string import_id;
   std::vector<ImportedRow> rows;
   uint64_t refused = 0;  // rows that did not decode; only counted
+  size_t planned = 0;    // of rows: the Committer goes on behind them
 };
 
 struct ImportEndMutation {

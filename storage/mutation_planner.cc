@@ -1,6 +1,8 @@
 #include "storage/mutation_planner.h"
 
 #include <algorithm>
+#include <array>
+#include <span>
 #include <type_traits>
 #include <utility>
 
@@ -599,24 +601,27 @@ Status MutationPlanner::ImportRows(ImportRowsMutation& op, uint64_t ticket, Outc
   const OpenImport& totals = import;
   const uint64_t taken = totals.taken, replaced = totals.replaced, unchanged = totals.unchanged,
                  refused = totals.refused;
+  std::span<ImportedRow> rows = std::span(op.rows).subspan(op.planned);
+  rows = rows.first(std::min(rows.size(), kImportStepRows));
   // First what is to become of each, so that the disk is asked for all of them in one go.
   const bool may_stage = MayStage(import);
-  std::vector<Staging> stagings(op.rows.size(), Staging::kNo);
+  std::array<Staging, kImportStepRows> stagings;
   std::vector<TokenName> names;
-  for (size_t i = 0; i < op.rows.size(); ++i) {
-    const TokenKey& key = op.rows[i].record.key;
-    if (may_stage && i + kAhead < op.rows.size()) {
-      stage_->Prefetch(import.ns, op.rows[i + kAhead].record.key);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const TokenKey& key = rows[i].record.key;
+    if (may_stage && i + kAhead < rows.size()) {
+      stage_->Prefetch(import.ns, rows[i + kAhead].record.key);
     }
-    if (may_stage) stagings[i] = StagingOf(import, key);
+    stagings[i] = may_stage ? StagingOf(import, key) : Staging::kNo;
     if (stagings[i] == Staging::kNo || stagings[i] == Staging::kUnlessOnDisk) {
       names.push_back({import.ns, key});
+      if (names.size() == kImportStepReads) rows = rows.first(i + 1);
     }
   }
   if (Status status = group_->Prefetch(names); !status.ok()) return status;
-  import.refused += op.refused;
-  for (size_t i = 0; i < op.rows.size(); ++i) {
-    ImportedRow& row = op.rows[i];
+  if (op.planned == 0) import.refused += op.refused;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    ImportedRow& row = rows[i];
     if (row.scheme && *row.scheme != import.scheme) {
       ++import.refused;
       continue;
@@ -626,10 +631,11 @@ Status MutationPlanner::ImportRows(ImportRowsMutation& op, uint64_t ticket, Outc
     }
     TOKEND_CRASH_POINT("import.row");
   }
-  outcome->taken = totals.taken - taken;
-  outcome->replaced = totals.replaced - replaced;
-  outcome->unchanged = totals.unchanged - unchanged;
-  outcome->refused = totals.refused - refused;
+  op.planned += rows.size();
+  outcome->taken += totals.taken - taken;
+  outcome->replaced += totals.replaced - replaced;
+  outcome->unchanged += totals.unchanged - unchanged;
+  outcome->refused += totals.refused - refused;
   return {};
 }
 

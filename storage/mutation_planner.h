@@ -61,6 +61,9 @@ class MutationPlanner {
     uint64_t taken = 0, replaced = 0, unchanged = 0, refused = 0;
   };
 
+  // Some 100 microseconds where they are staged; fewer where so many are read from the disk first.
+  static constexpr size_t kImportStepRows = 128, kImportStepReads = 32;
+
   struct Limits {
     size_t namespaces_max = 0;      // 1 to 65,536: beyond those none is made
     size_t import_direct_rows = 0;  // of an import; those after them may be staged
@@ -72,8 +75,9 @@ class MutationPlanner {
   void BeginGroup(CommitGroup* group, uint64_t now_ms);
   // Where outcome->status is not ok, nothing of the Mutation is in the group; only of import_rows
   // those before the failing one are, which merge again without harm.
-  // Takes an import's rows out of the Mutation. import_rows requires stage->HasRoom(), import_end
-  // that nothing is staged.
+  // Of an import's rows it plans the next, kImportStepRows at most, moves them out of the Mutation,
+  // and adds to the outcome's counts. import_rows requires stage->HasRoom(), import_end that
+  // nothing is staged.
   Planned Plan(Mutation& mutation, uint64_t ticket, Outcome* outcome);
   // A row of an import that was staged and is not new after all.
   Status PlanTaken(ImportRun::Token token);

@@ -3,7 +3,6 @@
 #include <rocksdb/sst_file_writer.h>
 
 #include "storage/crash_point.h"
-#include "storage/two_threads.h"
 
 namespace tokend {
 namespace {
@@ -16,7 +15,9 @@ rocksdb::Slice SliceOf(std::string_view bytes) { return {bytes.data(), bytes.siz
 
 }  // namespace
 
-ImportRun::ImportRun(size_t bytes) { rows_.Reserve(bytes / kTokenBytes * kTokenRows, bytes); }
+ImportRun::ImportRun(size_t bytes, TwoThreads* threads) : threads_(threads) {
+  rows_.Reserve(bytes / kTokenBytes * kTokenRows, bytes);
+}
 
 // The rows of a token are added one after the other, as Take expects.
 void ImportRun::Add(NamespaceId ns, const StoredRecord& stored, const UsageRow& usage) {
@@ -46,7 +47,7 @@ void ImportRun::Add(NamespaceId ns, const StoredRecord& stored, const UsageRow& 
 }
 
 void ImportRun::Seal() {
-  rows_.Sort([](const auto& first, const auto& second) { InTwoThreads(first, second); });
+  rows_.Sort([this](const auto& first, const auto& second) { threads_->Run(first, second); });
 }
 
 ImportRun::Token ImportRun::DecodeRow(size_t row) const {
@@ -140,7 +141,7 @@ rocksdb::Status ImportRun::WriteFiles(Database* database, Database::RunFiles* fi
   files->fill({});
   std::array<rocksdb::Status, 2> statuses;
   // A token's two index rows take as long as its record and its usage.
-  InTwoThreads(
+  threads_->Run(
       [&] {
         statuses[0] = WriteFamilies(database, {Database::kTokens, Database::kUsage}, files);
       },

@@ -19,6 +19,7 @@
 #include "storage/rows.h"
 #include "storage/sorted_rows.h"
 #include "storage/stored_record.h"
+#include "storage/two_threads.h"
 
 namespace tokend {
 
@@ -30,8 +31,8 @@ class ImportRun {
     UsageRow usage;
   };
 
-  // Memory for about so many bytes of rows; more may be added.
-  explicit ImportRun(size_t bytes);
+  // Memory for about so many bytes of rows; more may be added. `threads` outlives it.
+  ImportRun(size_t bytes, TwoThreads* threads);
 
   // One that is neither in memory nor on the disk. `usage` of zeros is none.
   void Add(NamespaceId ns, const StoredRecord& stored, const UsageRow& usage);
@@ -109,6 +110,7 @@ class ImportRun {
   // *path stays empty where the family has no rows.
   rocksdb::Status WriteFile(Database* database, Database::Family family, std::string* path) const;
 
+  TwoThreads* const threads_;
   SortedRows rows_;
   size_t tokens_ = 0;
   std::string key_, value_;  // scratch

@@ -6,8 +6,6 @@
 #include "storage/crash_point.h"
 #include "storage/record_batch.h"
 #include "storage/seeded_hash.h"
-#include "storage/thread_role.h"
-#include "storage/two_threads.h"
 
 namespace tokend {
 namespace {
@@ -79,7 +77,7 @@ void ImportStage::Add(NamespaceId ns, const StoredRecord& stored, const UsageRow
   if (filling_ == nullptr) filling_ = std::move(spare_);
   if (filling_ == nullptr) {
     filling_ = std::make_unique<Run>(options_.run_bytes + options_.run_bytes / 2,
-                                     options_.run_bytes / kBytesOfKeyFilter);
+                                     options_.run_bytes / kBytesOfKeyFilter, &threads_);
   }
   const Record& record = stored.record;
   const uint64_t hash = HashOf(ns, TokenId::Of(record.key));
@@ -236,7 +234,7 @@ void ImportStage::FinishWriting() {
 
 void ImportStage::PutIntoMemory() {
   std::array<Status, 2> statuses;
-  InTwoThreads([&] { statuses[0] = PutHalf(/*upper=*/false); },
+  threads_.Run([&] { statuses[0] = PutHalf(/*upper=*/false); },
                [&] { statuses[1] = PutHalf(/*upper=*/true); });
   put_ = statuses[0].ok() ? std::move(statuses[1]) : std::move(statuses[0]);
 }
@@ -292,11 +290,14 @@ bool ImportStage::busy() const {
 
 void ImportStage::Wait() {
   std::unique_lock lock(mutex_);
+  if (job_ == nullptr) return;
+  threads_.Hurry(true);
   job_changed_.wait(lock, [this] { return job_ == nullptr; });
+  threads_.Hurry(false);
 }
 
 void ImportStage::RunThread() {
-  BeginThread("import", ThreadRole::kBackground);
+  threads_.Begin("import");
   std::unique_lock lock(mutex_);
   while (true) {
     job_changed_.wait(lock, [this] { return stopping_ || job_ != nullptr; });

@@ -27,6 +27,7 @@
 #include "storage/import_run.h"
 #include "storage/key_filter.h"
 #include "storage/store_parts.h"
+#include "storage/two_threads.h"
 
 namespace tokend {
 
@@ -99,7 +100,8 @@ class ImportStage {
 
   // A run is left to the thread while it is at work.
   struct Run {
-    Run(size_t bytes, size_t key_bytes) : rows(bytes), keys(key_bytes) {}
+    Run(size_t bytes, size_t key_bytes, TwoThreads* threads)
+        : rows(bytes, threads), keys(key_bytes) {}
     void Clear();
     ImportRun rows;
     KeyFilter keys;  // ids and owners
@@ -129,6 +131,7 @@ class ImportStage {
   const std::function<void()> ring_;
   std::unique_ptr<KeyFilter> forgotten_;
 
+  TwoThreads threads_;  // the stage's own is the first
   std::unique_ptr<Run> filling_, writing_;
   std::unique_ptr<Run> spare_;  // that was written: its memory is for the next
   TableRoom filling_room_, writing_room_;

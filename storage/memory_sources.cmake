@@ -9,6 +9,7 @@ set(TOKEND_MEMORY_SOURCES
   mapped_memory.cc
   populator.cc
   thread_role.cc
+  two_threads.cc
   token_shard.cc
   token_table.cc
   ttl_wheel.cc)

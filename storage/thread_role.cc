@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cstdint>
+#include <thread>
 
 namespace tokend {
 namespace {
@@ -38,6 +39,17 @@ void AskForShortSlices() {
   (void)syscall(SYS_sched_setattr, 0, &attributes, 0);
 }
 
+bool TryToIdle() {
+  bool came_back = false;
+  std::thread([&] {
+    const sched_param none{};
+    (void)!nice(kBackgroundNice);
+    came_back = sched_setscheduler(0, SCHED_IDLE, &none) == 0 &&
+                sched_setscheduler(0, SCHED_OTHER, &none) == 0;
+  }).join();
+  return came_back;
+}
+
 }  // namespace
 
 void BeginThread(const char* name, ThreadRole role) {
@@ -45,6 +57,17 @@ void BeginThread(const char* name, ThreadRole role) {
   // On Linux, that of the calling thread alone.
   if (role == ThreadRole::kBackground) (void)!nice(kBackgroundNice);
   if (role == ThreadRole::kAnswering) AskForShortSlices();
+}
+
+bool MayIdle() {
+  static const bool may = TryToIdle();
+  return may;
+}
+
+void SetIdle(pid_t thread, bool on) {
+  if (!MayIdle()) return;
+  const sched_param none{};
+  (void)sched_setscheduler(thread, on ? SCHED_IDLE : SCHED_OTHER, &none);
 }
 
 }  // namespace tokend

@@ -2,6 +2,8 @@
 // processor.
 #pragma once
 
+#include <sys/types.h>
+
 namespace tokend {
 
 enum class ThreadRole {
@@ -13,5 +15,12 @@ enum class ThreadRole {
 // Called by the thread itself when it begins. `name`: at most 15 characters. A priority that the
 // system refuses to change stays.
 void BeginThread(const char* name, ThreadRole role);
+
+// Whether background threads may give way altogether, and come back from it. Linux lets root's, and
+// those of whom RLIMIT_NICE allows the nice value that they have.
+bool MayIdle();
+// A background thread runs only when no others want the processor, and leaves it as soon as one
+// does; a nice value leaves it to the scheduler's tick. Does nothing where MayIdle() is false.
+void SetIdle(pid_t thread, bool on);
 
 }  // namespace tokend

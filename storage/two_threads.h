@@ -1,22 +1,47 @@
-// TwoThreads: work in two parts, each on a thread of its own, for what is done where nobody waits
-// but for the whole of it.
+// TwoThreads: work in two parts, each on a thread of its own, for what is large and done where
+// nobody waits but for the whole of it.
+//
+// Both threads run when no others want the processor. So that nobody waits for long behind work
+// that does not get on, they can be hurried. Where the system would not let them (see MayIdle),
+// they are background threads all the time.
 #pragma once
 
+#include <sys/types.h>
+
+#include <array>
 #include <thread>
 
-#include "storage/thread_role.h"
+#include "storage/mutex.h"
 
 namespace tokend {
 
-// Returns when both have: `second` runs on a new thread, in the background like `first`.
-template <typename First, typename Second>
-void InTwoThreads(const First& first, const Second& second) {
-  std::thread thread([&] {
-    BeginThread("second", ThreadRole::kBackground);
-    second();
-  });
-  first();
-  thread.join();
-}
+class TwoThreads {
+ public:
+  // The calling thread is the first from now on, until the end of its days.
+  void Begin(const char* name);
+  // On the first thread; one that has not begun keeps its priority. Returns when both have.
+  template <typename First, typename Second>
+  void Run(const First& first, const Second& second) {
+    std::thread thread([&] {
+      BeginOne(kSecond, "second");
+      second();
+      EndSecond();
+    });
+    first();
+    thread.join();
+  }
+  // While somebody waits for them. Any thread, as long as the first one is there.
+  void Hurry(bool on);
+
+ private:
+  enum Place { kFirst, kSecond };
+
+  void BeginOne(Place place, const char* name);
+  void EndSecond();
+
+  Mutex mutex_;
+  std::array<pid_t, 2> threads_ TOKEND_GUARDED_BY(mutex_) = {};  // 0: not there
+  bool is_hurried_ TOKEND_GUARDED_BY(mutex_) = false;
+};
 
 }  // namespace tokend

@@ -45,7 +45,8 @@ class ImportRunTest : public ::testing::Test {
   }
 
   TempDir dir_;
-  ImportRun run_{1 << 20};
+  TwoThreads threads_;
+  ImportRun run_{1 << 20, &threads_};
   ImportRun::Rows taken_;
 };
 

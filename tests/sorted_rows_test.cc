@@ -141,7 +141,8 @@ TEST_F(SortedRowsTest, ManyRowsOfAllShapesComeInOrder) {
     return std::tie(std::get<0>(a), std::get<1>(a)) < std::tie(std::get<0>(b), std::get<1>(b));
   });
   // In two threads, as an import does; all other tests have one do it.
-  rows_.Sort([](const auto& first, const auto& second) { InTwoThreads(first, second); });
+  TwoThreads threads;
+  rows_.Sort([&](const auto& first, const auto& second) { threads.Run(first, second); });
   ASSERT_EQ(rows_.size(), expected.size());
   for (size_t i = 0; i < expected.size(); ++i) {
     const auto& [family, key, value] = expected[i];

@@ -2,13 +2,17 @@
 
 #include <gtest/gtest.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cstdint>
+#include <future>
 #include <string>
 #include <thread>
+
+#include "storage/two_threads.h"
 
 namespace tokend {
 namespace {
@@ -68,6 +72,59 @@ TEST(ThreadRoleTest, WhoAnswersHasShortSlicesAndNoMoreOfTheProcessor) {
   EXPECT_LT(slice_ns, usual_ns);
   EXPECT_EQ(nice, getpriority(PRIO_PROCESS, 0));
   EXPECT_EQ(SliceNs(), usual_ns);
+}
+
+TEST(TwoThreadsTest, BothGiveWayUntilTheyAreHurried) {
+  const int idle = MayIdle() ? SCHED_IDLE : SCHED_OTHER;
+  const int before = sched_getscheduler(0);
+  std::thread([&] {
+    TwoThreads threads;
+    threads.Begin("first");
+    EXPECT_GT(getpriority(PRIO_PROCESS, 0), 0);
+    EXPECT_EQ(sched_getscheduler(0), idle);
+    pid_t second = 0;
+    const auto look = [&] {
+      second = gettid();
+      EXPECT_EQ(sched_getscheduler(0), idle);
+    };
+    threads.Run([] {}, look);
+
+    std::promise<void> began, may_end;
+    threads.Run(
+        [&] {
+          began.get_future().wait();
+          threads.Hurry(true);
+          EXPECT_EQ(sched_getscheduler(0), SCHED_OTHER);
+          EXPECT_EQ(sched_getscheduler(second), SCHED_OTHER);
+          may_end.set_value();
+        },
+        [&] {
+          second = gettid();
+          began.set_value();
+          may_end.get_future().wait();
+        });
+    threads.Run([] {}, [] { EXPECT_EQ(sched_getscheduler(0), SCHED_OTHER); });
+    EXPECT_GT(getpriority(PRIO_PROCESS, 0), 0);
+    threads.Hurry(false);
+    EXPECT_EQ(sched_getscheduler(0), idle);
+    threads.Run([] {}, look);
+  }).join();
+  EXPECT_EQ(sched_getscheduler(0), before);
+}
+
+// Root may do all, others what their limit allows. In a process of its own, which asks first then.
+TEST(TwoThreadsTest, ThoseThatCouldNotComeBackStayInTheBackground) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto look_without_rights = [] {
+    const rlimit none{0, 0};
+    if (setrlimit(RLIMIT_NICE, &none) != 0) _exit(1);
+    if (geteuid() == 0 && setresuid(65534, 65534, 65534) != 0) _exit(2);
+    if (MayIdle()) _exit(3);
+    TwoThreads threads;
+    threads.Begin("first");
+    _exit(sched_getscheduler(0) == SCHED_OTHER ? 0 : 4);
+  };
+  EXPECT_EXIT(look_without_rights(), ::testing::ExitedWithCode(0), "");
 }
 
 }  // namespace

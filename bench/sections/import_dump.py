@@ -31,9 +31,9 @@ class ImportDump(section.Section):
     name = "import"
     title = "Import"
     full = {"rows": 5_000_000, "mariadb_rows": 1_000_000, "rounds": 2, "keys": 100_000, "connections": 50, "rate": 50_000,
-            "import_rate": 200_000, "seconds": 10.0, "warmup": 0.5}
+            "import_rate": 200_000, "beside_rounds": 5, "seconds": 10.0, "warmup": 0.5}
     quick = {"rows": 100_000, "mariadb_rows": 100_000, "rounds": 1, "keys": 10_000, "connections": 50, "rate": 20_000,
-             "import_rate": 50_000, "seconds": 1.5, "warmup": 0.2}
+             "import_rate": 50_000, "beside_rounds": 1, "seconds": 1.5, "warmup": 0.2}
     runs = ("plain", "again", "other", "zst", "gz")
 
     def measure(self, run, p):
@@ -55,7 +55,7 @@ class ImportDump(section.Section):
             with open(paths[f"dump.sql.{ending}"], "wb") as packed:
                 subprocess.run([program, "-q", "-c", paths["dump.sql"]], check=True, stdout=packed)
         data = {"bytes": os.path.getsize(paths["dump.sql"]), "gunzip": [], "redis": [], "mariadb": [],
-                "quiet": [], "busy": [], **{name: [] for name in self.runs}}
+                "quiet": [], "busy": [], "crowded": [], **{name: [] for name in self.runs}}
         run.say("the dumps are there")
         for number in range(p["rounds"]):
             self._import(run, data, {"plain": paths["dump.sql"], "again": paths["dump.sql"],
@@ -97,20 +97,23 @@ class ImportDump(section.Section):
     def _beside(self, run, p, data, path):
         """Validates in an open loop, quiet and while rows come at a steady rate."""
         loop = {"keys": p["keys"], "connections": p["connections"]}
-        gen = section.closed_loop(run, loop, depth=64, rate=p["rate"], spin=True,
-                                  seconds=p["seconds"], warmup=p["warmup"])
-        for number in range(p["rounds"]):
-            server = section.start_loaded(run, gen, "tokend")
-            data["quiet"].append(gen.run(server)["validate"]["latency_us"])
-            importing = servers.start_process(
-                self._tokenctl(run, server, "--rate", str(p["import_rate"]), path),
-                servers.SERVER_CPU, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            time.sleep(0.5)  # it is under way
-            data["busy"].append(gen.run(server)["validate"]["latency_us"])
-            importing.terminate()
-            importing.wait()
-            run.fleet.stop(server)
-            run.say(f"beside an import, {number + 1} of {p['rounds']} done")
+        # It sleeps while it waits, so that there is room for tokenctl.
+        gen = section.closed_loop(run, loop, depth=64, rate=p["rate"], seconds=p["seconds"],
+                                  warmup=p["warmup"])
+        for number in range(p["beside_rounds"]):
+            for kind, cpu in (("busy", servers.GENERATOR_CPU), ("crowded", servers.SERVER_CPU)):
+                server = section.start_loaded(run, gen, "tokend")
+                data["quiet"].append(gen.run(server)["validate"]["latency_us"])
+                importing = servers.start_process(
+                    self._tokenctl(run, server, "--rate", str(p["import_rate"]), path),
+                    cpu, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                servers.give_way(importing)
+                time.sleep(0.5)  # it is under way
+                data[kind].append(gen.run(server)["validate"]["latency_us"])
+                importing.terminate()
+                importing.wait()
+                run.fleet.stop(server)
+            run.say(f"beside an import, {number + 1} of {p['beside_rounds']} done")
 
     @staticmethod
     def _seconds(data, name):
@@ -160,7 +163,8 @@ class ImportDump(section.Section):
                          figures.number(figures.middle(server_us), 2) if server_us else ""])
         latency = [[title] + [figures.spread([one[q] for one in data[kind]], 0)
                               for q in ("p50", "p99", "p999")]
-                   for kind, title in (("quiet", "quiet"), ("busy", "beside an import"))]
+                   for kind, title in (("quiet", "quiet"), ("busy", "beside an import"),
+                                       ("crowded", "tokenctl on the server's CPU, too"))]
         return f"""
 A dump of {p['rows']:,} rows of `api_token`, {data['bytes'] / 1e6:,.0f} MB of SQL, two in five without expiry and three in twenty
 expired; the server on all CPUs with its settings as they are, the client beside it; until the import has ended and all
@@ -173,7 +177,8 @@ first {p['mariadb_rows']:,} rows alone, which favours it: the indexes of all of 
 {figures.table(["", "seconds (min – max)", "thousand rows/s", "client's CPU, µs a row", "server's CPU, µs a row"], rows)}
 
 Validates of {p['keys']:,} live tokens, {p['rate']:,} a second in an open loop over {p['connections']} connections, while {p['import_rate']:,} rows a
-second are imported (`--rate`): server, one loop, and tokenctl on CPU 0, the generator, which spins, on CPU 1.
+second are imported (`--rate`), {p['beside_rounds']} rounds of each: the server, one loop, on CPU 0, its clients, which are the generator and tokenctl,
+on CPU 1. The generator goes before tokenctl there: what it waits for is to be the server.
 
 {figures.table(["", "p50, µs (min – max)", "p99, µs", "p99.9, µs"], latency)}
 """

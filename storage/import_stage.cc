@@ -65,9 +65,13 @@ bool ImportStage::MayHold(NamespaceId ns, const TokenKey& key) const {
          (writing_ != nullptr && writing_->keys.MayHold(hash));
 }
 
-void ImportStage::Prefetch(NamespaceId ns, const TokenKey& key) const {
+void ImportStage::Prefetch(NamespaceId ns, const TokenKey& key,
+                           const std::optional<std::string>& owner) const {
   const uint64_t hash = HashOf(ns, TokenId::Of(key));
-  if (filling_ != nullptr) filling_->keys.Prefetch(hash);
+  if (filling_ != nullptr) {
+    filling_->keys.Prefetch(hash);
+    if (owner) filling_->keys.Prefetch(HashOf(ns, *owner));
+  }
   if (writing_ != nullptr) writing_->keys.Prefetch(hash);
   forgotten_->Prefetch(FilterHashOf(ns, key));
 }
@@ -82,8 +86,8 @@ void ImportStage::Add(NamespaceId ns, const StoredRecord& stored, const UsageRow
   const Record& record = stored.record;
   const uint64_t hash = HashOf(ns, TokenId::Of(record.key));
   if (is_behind || filling_->keys.MayHold(hash)) filling_->repeated.push_back({ns, record.key});
-  filling_->keys.Add(hash);
-  if (record.owner) filling_->keys.Add(HashOf(ns, *record.owner));
+  filling_->keys.AddAlone(hash);
+  if (record.owner) filling_->keys.AddAlone(HashOf(ns, *record.owner));
   filling_->rows.Add(ns, stored, usage);
   filling_room_ += RoomOfToken(record.owner, record.scopes);
 }

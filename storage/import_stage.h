@@ -18,7 +18,9 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <thread>
 #include <utility>
@@ -64,8 +66,8 @@ class ImportStage {
   }
   // Whether rows of the token may be waiting here: then another has to wait behind them.
   bool MayHold(NamespaceId ns, const TokenKey& key) const;
-  // It is about to be asked of all of these.
-  void Prefetch(NamespaceId ns, const TokenKey& key) const;
+  // It is about to be asked for a token, and to get it.
+  void Prefetch(NamespaceId ns, const TokenKey& key, const std::optional<std::string>& owner) const;
   // One that neither memory nor the disk has; `is_behind`: one that MayHold named.
   void Add(NamespaceId ns, const StoredRecord& stored, const UsageRow& usage, bool is_behind);
   bool empty() const { return filling_ == nullptr && phase_ == Phase::kIdle && taken_.empty(); }

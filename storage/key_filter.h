@@ -32,9 +32,17 @@ class KeyFilter {
     Line& line = lines_[NumberOf(hash)];
     for (int i = 0; i < kProbes; ++i) {
       auto& word = line[WordOf(hash, i)];
-      // Most often the bits of an owner are there.
+      // To look costs less than an atomic write.
       if ((word.load(std::memory_order_acquire) & BitOf(hash, i)) != 0) continue;
       word.fetch_or(BitOf(hash, i), std::memory_order_release);
+    }
+  }
+  // The same, by the only one that adds, and asks.
+  void AddAlone(uint64_t hash) {
+    Line& line = lines_[NumberOf(hash)];
+    for (int i = 0; i < kProbes; ++i) {
+      auto& word = line[WordOf(hash, i)];
+      word.store(word.load(std::memory_order_relaxed) | BitOf(hash, i), std::memory_order_relaxed);
     }
   }
   bool MayHold(uint64_t hash) const {

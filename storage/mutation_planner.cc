@@ -609,8 +609,11 @@ Status MutationPlanner::ImportRows(ImportRowsMutation& op, uint64_t ticket, Outc
   std::vector<TokenName> names;
   for (size_t i = 0; i < rows.size(); ++i) {
     const TokenKey& key = rows[i].record.key;
-    if (may_stage && i + kAhead < rows.size()) {
-      stage_->Prefetch(import.ns, rows[i + kAhead].record.key);
+    const size_t ahead = op.planned + i + kAhead;
+    if (may_stage && ahead < op.rows.size()) {
+      const Record& record = op.rows[ahead].record;
+      stage_->Prefetch(import.ns, record.key, record.owner);
+      parts_.table->PrefetchPeek(import.ns, record.key);
     }
     stagings[i] = may_stage ? StagingOf(import, key) : Staging::kNo;
     if (stagings[i] == Staging::kNo || stagings[i] == Staging::kUnlessOnDisk) {

@@ -475,6 +475,11 @@ std::optional<TokenTable::Peeked> TokenTable::Peek(NamespaceId ns, const TokenKe
   return impl_->ShardFor(hash).Peek(hash, KeyWords(key), ns);
 }
 
+void TokenTable::PrefetchPeek(NamespaceId ns, const TokenKey& key) const {
+  const uint64_t hash = impl_->Hash(ns, key);
+  __builtin_prefetch(impl_->ShardFor(hash).index().BucketOf(hash));
+}
+
 size_t TokenTable::Reclaim(uint64_t now_ms, size_t budget, std::vector<UsageEntry>* unsaved,
                            std::vector<TokenName>* dropped) {
   Impl& table = *impl_;

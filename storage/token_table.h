@@ -184,6 +184,8 @@ class TokenTable {
   void DenyOwner(NamespaceId ns, std::string_view owner);
   bool Erase(NamespaceId ns, const TokenKey& key);
   std::optional<Peeked> Peek(NamespaceId ns, const TokenKey& key) const;
+  // It is about to be peeked at.
+  void PrefetchPeek(NamespaceId ns, const TokenKey& key) const;
 
   // Frees tokens that expired at now_ms - reclaim_grace_ms or before, and memory that was retired
   // and that every reader has passed. Handles at most `budget` tokens, freeing one or moving it

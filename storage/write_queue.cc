@@ -100,7 +100,9 @@ std::vector<WriteQueue::Item> WriteQueue::Take(size_t mutations_max, size_t byte
                                                std::chrono::microseconds wait) {
   std::vector<Item> taken;
   std::unique_lock lock(mutex_);
-  filled_.wait_for(lock, wait, [this] { return rung_ || !items_.empty(); });
+  if (wait.count() != 0) {
+    filled_.wait_for(lock, wait, [this] { return rung_ || !items_.empty(); });
+  }
   rung_ = false;
   size_t mutations = 0;
   size_t bytes = 0;

@@ -35,6 +35,8 @@ constexpr size_t kUndurableMax = 200'000;
 constexpr size_t kReclaimBudget = 96;
 // Rows of imports that wait, beyond which everything waits for them.
 constexpr size_t kWaitingBytesMax = 32 << 20;
+// With so many the import is as fast as it can be, and its run is what it will wait for.
+constexpr size_t kPressingMessages = 4;
 // What an import has staged is visible after so long at the latest.
 constexpr uint64_t kStagedMsMax = 1000;
 // With fewer tokens a run is merged row by row, in about the time that its files would take.
@@ -294,6 +296,7 @@ void Committer::StepStage(bool all) {
     staged_since_steady_ms_ = steady_ms;
     return;
   }
+  if (waiting_.size() >= kPressingMessages) stage_.Hurry();
   const bool is_awaited = !waiting_.empty() && NeedsStage(*waiting_.front().submission);
   all = all || is_awaited || steady_ms - staged_since_steady_ms_ >= kStagedMsMax;
   if (stage_.Step(all)) staged_since_steady_ms_ = steady_ms;

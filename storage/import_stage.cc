@@ -179,7 +179,10 @@ ImportStage::Tokens ImportStage::NextTaken(size_t max) {
 // --- the steps of a run ---
 
 bool ImportStage::Step(bool all) {
-  if (busy()) return false;
+  if (busy()) {
+    if (filling_bytes() >= options_.run_bytes) threads_.Hurry(true);
+    return false;
+  }
   if (phase_ == Phase::kWriting) FinishWriting();
   if (phase_ == Phase::kPutting && !busy()) {
     phase_ = Phase::kIdle;
@@ -198,6 +201,7 @@ bool ImportStage::Step(bool all) {
       (!all && filling_bytes() < options_.run_bytes)) {
     return false;
   }
+  threads_.Hurry(false);
   Seal();
   return true;
 }

@@ -88,6 +88,9 @@ class ImportStage {
   // Up to `max` of those that have to be merged; none while the thread is at work.
   Tokens NextTaken(size_t max);
   bool HasTaken() const { return !busy() && !taken_.empty(); }
+  // The run that is being written is wanted soon: until then its threads do not give way. They are
+  // hurried in any case once the next run is full.
+  void Hurry() { threads_.Hurry(true); }
   // Waits for the thread.
   void Wait();
   // Waits, and drops what is not in the database yet.

@@ -43,7 +43,6 @@ bool TryToIdle() {
   bool came_back = false;
   std::thread([&] {
     const sched_param none{};
-    (void)!nice(kBackgroundNice);
     came_back = sched_setscheduler(0, SCHED_IDLE, &none) == 0 &&
                 sched_setscheduler(0, SCHED_OTHER, &none) == 0;
   }).join();
@@ -55,7 +54,8 @@ bool TryToIdle() {
 void BeginThread(const char* name, ThreadRole role) {
   pthread_setname_np(pthread_self(), name);
   // On Linux, that of the calling thread alone.
-  if (role == ThreadRole::kBackground) (void)!nice(kBackgroundNice);
+  const bool may_not_idle = role == ThreadRole::kIdling && !MayIdle();
+  if (role == ThreadRole::kBackground || may_not_idle) (void)!nice(kBackgroundNice);
   if (role == ThreadRole::kAnswering) AskForShortSlices();
 }
 

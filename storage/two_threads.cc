@@ -9,7 +9,7 @@ namespace tokend {
 void TwoThreads::Begin(const char* name) { BeginOne(kFirst, name); }
 
 void TwoThreads::BeginOne(Place place, const char* name) {
-  BeginThread(name, ThreadRole::kBackground);
+  BeginThread(name, ThreadRole::kIdling);
   const MutexLock lock(&mutex_);
   threads_[place] = gettid();
   SetIdle(threads_[place], !is_hurried_);
@@ -22,6 +22,7 @@ void TwoThreads::EndSecond() {
 
 void TwoThreads::Hurry(bool on) {
   const MutexLock lock(&mutex_);
+  if (is_hurried_ == on) return;
   is_hurried_ = on;
   for (const pid_t thread : threads_) {
     if (thread != 0) SetIdle(thread, !on);

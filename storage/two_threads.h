@@ -1,9 +1,8 @@
 // TwoThreads: work in two parts, each on a thread of its own, for what is large and done where
 // nobody waits but for the whole of it.
 //
-// Both threads run when no others want the processor. So that nobody waits for long behind work
-// that does not get on, they can be hurried. Where the system would not let them (see MayIdle),
-// they are background threads all the time.
+// Both threads run when no others want the processor; hurried, they are as good as any other. Where
+// the system would not let them (see MayIdle), they are background threads all the time.
 #pragma once
 
 #include <sys/types.h>
@@ -30,7 +29,7 @@ class TwoThreads {
     first();
     thread.join();
   }
-  // While somebody waits for them. Any thread, as long as the first one is there.
+  // While somebody waits for them, or will. Any thread, as long as the first one is there.
   void Hurry(bool on);
 
  private:

@@ -19,8 +19,8 @@
 namespace tokend {
 namespace {
 
-// Times as many that have not been compacted yet, while compactions are deferred. A run of an import
-// adds two to level 0: its own, and one of what the memtable had before.
+// Times as many that have not been compacted yet, while compactions are deferred. A run of an
+// import adds two to level 0: its own, and one of what the memtable had before.
 constexpr int kDeferredFiles = 16;
 // The disk begins with a run's file while it is still being written: less to wait for at its end.
 constexpr uint64_t kRunBytesPerSync = 2 << 20;

@@ -11,9 +11,10 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <vector>
+#include <span>
 
 #include "protocol/token.h"
+#include "storage/mapped_memory.h"
 #include "storage/seeded_hash.h"
 
 namespace tokend {
@@ -26,10 +27,13 @@ inline uint64_t FilterHashOf(uint16_t namespace_id, const TokenKey& key) {
 class KeyFilter {
  public:
   explicit KeyFilter(size_t bytes)
-      : lines_(std::bit_ceil(std::max<size_t>(bytes / sizeof(Line), 1))) {}
+      : count_(std::bit_ceil(std::max<size_t>(bytes / sizeof(Line), 1))),
+        memory_(count_ * sizeof(Line), "a filter of an import") {
+    memory_.AdviseHugePages(0, memory_.bytes());
+  }
 
   void Add(uint64_t hash) {
-    Line& line = lines_[NumberOf(hash)];
+    Line& line = lines()[NumberOf(hash)];
     for (int i = 0; i < kProbes; ++i) {
       auto& word = line[WordOf(hash, i)];
       // To look costs less than an atomic write.
@@ -39,14 +43,14 @@ class KeyFilter {
   }
   // The same, by the only one that adds, and asks.
   void AddAlone(uint64_t hash) {
-    Line& line = lines_[NumberOf(hash)];
+    Line& line = lines()[NumberOf(hash)];
     for (int i = 0; i < kProbes; ++i) {
       auto& word = line[WordOf(hash, i)];
       word.store(word.load(std::memory_order_relaxed) | BitOf(hash, i), std::memory_order_relaxed);
     }
   }
   bool MayHold(uint64_t hash) const {
-    const Line& line = lines_[NumberOf(hash)];
+    const Line& line = lines()[NumberOf(hash)];
     for (int i = 0; i < kProbes; ++i) {
       const uint64_t word = line[WordOf(hash, i)].load(std::memory_order_acquire);
       if ((word & BitOf(hash, i)) == 0) return false;
@@ -55,11 +59,11 @@ class KeyFilter {
   }
 
   // It is about to be asked for.
-  void Prefetch(uint64_t hash) const { __builtin_prefetch(&lines_[NumberOf(hash)]); }
+  void Prefetch(uint64_t hash) const { __builtin_prefetch(&lines()[NumberOf(hash)]); }
 
   // While nobody else uses it.
   void Clear() {
-    for (Line& line : lines_) {
+    for (Line& line : std::span(lines(), count_)) {
       for (auto& word : line) word.store(0, std::memory_order_relaxed);
     }
   }
@@ -69,12 +73,15 @@ class KeyFilter {
   using Line = std::array<std::atomic<uint64_t>, 8>;
 
   // The lower half of the hash gives the line, nine bits of the upper one each probe.
-  size_t NumberOf(uint64_t hash) const { return hash & (lines_.size() - 1); }
+  size_t NumberOf(uint64_t hash) const { return hash & (count_ - 1); }
   static uint64_t ProbeOf(uint64_t hash, int i) { return hash >> (64 - 9 * (i + 1)); }
   static size_t WordOf(uint64_t hash, int i) { return ProbeOf(hash, i) >> 6 & 7; }
   static uint64_t BitOf(uint64_t hash, int i) { return uint64_t{1} << (ProbeOf(hash, i) & 63); }
 
-  std::vector<Line> lines_;
+  Line* lines() const { return memory_.as<Line>(); }
+
+  size_t count_;  // of lines
+  MappedMemory memory_;
 };
 
 }  // namespace tokend

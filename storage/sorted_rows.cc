@@ -9,6 +9,11 @@
 #include "storage/mapped_memory.h"
 
 namespace tokend {
+namespace {
+
+constexpr size_t kWrittenAhead = 1024;
+
+}  // namespace
 
 void SortedRows::Add(Database::Family family, Kind kind, std::string_view key,
                      std::string_view value) {
@@ -19,6 +24,10 @@ void SortedRows::Add(Database::Family family, Kind kind, std::string_view key,
                    .key_size = static_cast<uint16_t>(key.size()),
                    .family = family,
                    .kind = kind});
+  // They go to memory that has left the caches since it was last written.
+  const char* const ahead = bytes_.data() + bytes_.size() + kWrittenAhead;
+  __builtin_prefetch(ahead, /*rw=*/1);
+  __builtin_prefetch(ahead + 64, /*rw=*/1);
   bytes_.append(key).append(value);
 }
 

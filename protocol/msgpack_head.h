@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "protocol/big_endian.h"
 #include "protocol/msgpack.h"
 
 namespace tokend::msgpack_io {
@@ -23,12 +24,6 @@ struct Head {
 
 inline uint8_t ByteAt(std::string_view bytes, size_t pos) {
   return static_cast<uint8_t>(bytes[pos]);
-}
-
-inline uint64_t BigEndianAt(std::string_view bytes, size_t pos, size_t width) {
-  uint64_t value = 0;
-  for (size_t i = 0; i < width; ++i) value = value << 8 | ByteAt(bytes, pos + i);
-  return value;
 }
 
 // Reads the head at `pos`; requires pos < bytes.size(). False where not all of it is there: then
@@ -83,7 +78,7 @@ inline bool ReadHead(std::string_view bytes, size_t pos, Head* head) {
   if (bytes.size() - pos < lead.size) return false;
   head->body = lead.body;
   if (lead.length_bytes == 0) return true;
-  const uint64_t length = BigEndianAt(bytes, pos + 1, lead.length_bytes);
+  const uint64_t length = LoadBigEndian(bytes.data() + pos + 1, lead.length_bytes);
   if (lead.type == Type::kArray) {
     head->children = length;
   } else if (lead.type == Type::kMap) {

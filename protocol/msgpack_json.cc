@@ -30,9 +30,10 @@ void AppendHex(std::string_view bytes, std::string* out) {
 // Its bits, since the protocol itself holds none and so Reader has no call for it.
 double FloatOf(std::string_view encoded) {
   if (encoded.size() == 1 + sizeof(float)) {
-    return std::bit_cast<float>(static_cast<uint32_t>(BigEndianAt(encoded, 1, sizeof(float))));
+    return std::bit_cast<float>(
+        static_cast<uint32_t>(LoadBigEndian(encoded.data() + 1, sizeof(float))));
   }
-  return std::bit_cast<double>(BigEndianAt(encoded, 1, sizeof(double)));
+  return std::bit_cast<double>(LoadBigEndian(encoded.data() + 1, sizeof(double)));
 }
 
 // Requires bytes that CheckValue has passed: recursion and loops are bounded by that.

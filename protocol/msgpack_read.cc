@@ -1,5 +1,6 @@
 #include <cstdint>
 
+#include "protocol/big_endian.h"
 #include "protocol/msgpack.h"
 #include "protocol/msgpack_head.h"
 
@@ -21,7 +22,7 @@ bool Reader::Peek(Type type, Head* head) const {
 bool Reader::PeekInt(Head* head, uint64_t* bits, bool* negative) const {
   if (!Peek(Type::kInt, head)) return false;
   const uint8_t lead = ByteAt(bytes_, pos_);
-  const uint64_t raw = BigEndianAt(bytes_, pos_ + 1, head->size - 1u);
+  const uint64_t raw = LoadBigEndian(bytes_.data() + pos_ + 1, head->size - 1u);
   switch (lead) {
     case 0xcc:
     case 0xcd:

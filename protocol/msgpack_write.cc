@@ -1,6 +1,8 @@
 #include <cassert>
 #include <cstdint>
+#include <cstring>
 
+#include "protocol/big_endian.h"
 #include "protocol/msgpack.h"
 
 namespace tokend::msgpack_io {
@@ -8,9 +10,10 @@ namespace {
 
 // Appends the lead byte and `width` bytes of `value`, most significant first.
 void Append(std::string* out, uint8_t lead, uint64_t value, size_t width) {
-  char bytes[9];
+  char bytes[1 + sizeof value];
   bytes[0] = static_cast<char>(lead);
-  for (size_t i = width; i > 0; --i, value >>= 8) bytes[i] = static_cast<char>(value);
+  value = BigEndian(value, width);
+  std::memcpy(bytes + 1, &value, sizeof value);
   out->append(bytes, 1 + width);
 }
 

@@ -1,21 +1,28 @@
-// Primitives of the stored formats (docs/storage.md): LEB128 varints, length-prefixed strings, and
-// big-endian integers where byte order is sort order.
+// Primitives of the stored formats (docs/storage.md): LEB128 varints and length-prefixed strings.
 #pragma once
 
-#include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <string>
 #include <string_view>
 
+#include "protocol/big_endian.h"
+
 namespace tokend {
 
 inline void PutVarint(uint64_t value, std::string* out) {
-  while (value >= 0x80) {
+  while (value >= uint64_t{1} << 56) {
     out->push_back(static_cast<char>(value | 0x80));
     value >>= 7;
   }
-  out->push_back(static_cast<char>(value));
+  // Eight bytes of seven bits each, all but the last of them marked, as one number.
+  value = (value & 0xfffffff) | (value & 0xfffffff0000000) << 4;
+  value = (value & 0x3fff00003fff) | (value & 0xfffc0000fffc000) << 2;
+  value = (value & 0x7f007f007f007f) | (value & 0x3f803f803f803f80) << 1;
+  const int last = (63 - std::countl_zero(value | 1)) / 8;
+  const uint64_t bytes = value | (0x8080808080808080 & ((uint64_t{1} << 8 * last) - 1));
+  out->append(reinterpret_cast<const char*>(&bytes), static_cast<size_t>(last) + 1);
 }
 
 inline void PutBytes(std::string_view bytes, std::string* out) {
@@ -23,21 +30,11 @@ inline void PutBytes(std::string_view bytes, std::string* out) {
   out->append(bytes);
 }
 
-inline void PutBigEndian(uint64_t value, size_t bytes, std::string* out) {
-  for (size_t i = bytes; i-- > 0;) out->push_back(static_cast<char>(value >> (8 * i)));
-}
-
-// Requires from.size() >= bytes.
-inline uint64_t GetBigEndian(std::string_view from, size_t bytes) {
-  uint64_t value = 0;
-  for (size_t i = 0; i < bytes; ++i) value = value << 8 | static_cast<uint8_t>(from[i]);
-  return value;
-}
-
 // The first eight bytes as a number that compares as they do, zeros for what is missing.
 inline uint64_t HeadOf(std::string_view bytes) {
+  if (bytes.size() >= 8) return LoadBigEndian(bytes.data(), 8);
   uint64_t head = 0;
-  std::memcpy(&head, bytes.data(), std::min(bytes.size(), sizeof head));
+  std::memcpy(&head, bytes.data(), bytes.size());
   return __builtin_bswap64(head);
 }
 
@@ -73,7 +70,7 @@ class ByteReader {
   }
   bool BigEndian(size_t bytes, uint64_t* value) {
     if (rest_.size() < bytes) return Fail();
-    *value = GetBigEndian(rest_, bytes);
+    *value = LoadBigEndian(rest_.data(), bytes);
     rest_.remove_prefix(bytes);
     return true;
   }

@@ -31,8 +31,8 @@ int HexDigit(char c) {
 
 std::string EncodeListCursor(const ListParams& params, const ListPosition& position) {
   std::string raw(1, static_cast<char>(kCursorVersion));
-  PutBigEndian(FiltersMark(params), 8, &raw);
-  PutBigEndian(position.expires_at_ms, 8, &raw);
+  AppendBigEndian(FiltersMark(params), 8, &raw);
+  AppendBigEndian(position.expires_at_ms, 8, &raw);
   raw.append(position.key.view());
   std::string hex;
   for (const char c : raw) {

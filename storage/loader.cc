@@ -47,7 +47,7 @@ void Loader::Start() {
       if (i + 1 < kRangesPerNamespace) {
         range.end = prefix + static_cast<char>((i + 1) * (256 / kRangesPerNamespace));
       } else {
-        PutBigEndian(uint64_t{info.id} + 1, 3, &range.end);
+        AppendBigEndian(uint64_t{info.id} + 1, 3, &range.end);
         // The id after 65,535 does not fit: then the family's end is the range's.
         range.end = info.id == UINT16_MAX ? std::string(kTokenRowKeyBytes + 1, '\xff')
                                           : range.end.substr(1);

@@ -6,7 +6,7 @@ namespace tokend {
 
 std::string NamespacePrefix(NamespaceId ns) {
   std::string out;
-  PutBigEndian(ns, kNamespaceIdBytes, &out);
+  AppendBigEndian(ns, kNamespaceIdBytes, &out);
   return out;
 }
 
@@ -18,12 +18,12 @@ std::string TokenRowKey(NamespaceId ns, const TokenKey& key) {
 }
 
 void AppendTokenRowKey(NamespaceId ns, const TokenKey& key, std::string* out) {
-  PutBigEndian(ns, kNamespaceIdBytes, out);
+  AppendBigEndian(ns, kNamespaceIdBytes, out);
   out->append(key.view());
 }
 
 TokenRowName ParseTokenRowKey(std::string_view row_key) {
-  return {static_cast<NamespaceId>(GetBigEndian(row_key, kNamespaceIdBytes)),
+  return {static_cast<NamespaceId>(LoadBigEndian(row_key.data(), kNamespaceIdBytes)),
           TokenKey::FromBytes(row_key.substr(kNamespaceIdBytes))};
 }
 
@@ -36,8 +36,8 @@ std::string OwnerIndexPrefix(NamespaceId ns, std::string_view owner) {
 }
 
 void AppendOwnerIndexPrefix(NamespaceId ns, std::string_view owner, std::string* out) {
-  PutBigEndian(ns, kNamespaceIdBytes, out);
-  PutBigEndian(owner.size(), 2, out);
+  AppendBigEndian(ns, kNamespaceIdBytes, out);
+  AppendBigEndian(owner.size(), 2, out);
   out->append(owner);
 }
 
@@ -51,7 +51,7 @@ std::string IndexRowKey(std::string_view prefix, const IndexEntry& entry) {
 
 void AppendIndexEntry(const IndexEntry& entry, std::string* out) {
   out->push_back(entry.revoked ? '\1' : '\0');
-  PutBigEndian(entry.expires_at_ms, 8, out);
+  AppendBigEndian(entry.expires_at_ms, 8, out);
   out->append(entry.key.view());
 }
 
@@ -76,7 +76,7 @@ std::optional<IndexEntry> ParseIndexRowKey(std::string_view row_key) {
   const std::string_view tail = row_key.substr(row_key.size() - kIndexTailBytes);
   IndexEntry entry;
   entry.revoked = tail[0] != '\0';
-  entry.expires_at_ms = GetBigEndian(tail.substr(1), 8);
+  entry.expires_at_ms = LoadBigEndian(tail.data() + 1, 8);
   entry.key = TokenKey::FromBytes(tail.substr(9));
   return entry;
 }
@@ -85,7 +85,7 @@ std::string IndexRowValue(const StoredRecord& stored) {
   std::string out;
   if (stored.record.expires_at_ms != kNever &&
       stored.written_expired_at_ms > stored.record.expires_at_ms) {
-    PutBigEndian(stored.written_expired_at_ms, 8, &out);
+    AppendBigEndian(stored.written_expired_at_ms, 8, &out);
   }
   return out;
 }
@@ -94,12 +94,12 @@ std::optional<uint64_t> IndexRowKeptFrom(std::string_view row_key, std::string_v
   const std::optional<IndexEntry> entry = ParseIndexRowKey(row_key);
   if (!entry || (!row_value.empty() && row_value.size() != 8)) return std::nullopt;
   if (entry->expires_at_ms == kNever || row_value.empty()) return entry->expires_at_ms;
-  return GetBigEndian(row_value, 8);
+  return LoadBigEndian(row_value.data(), 8);
 }
 
 std::string EncodeUsageRow(const UsageRow& usage) {
   std::string out;
-  PutBigEndian(usage.kept_from_ms, 8, &out);
+  AppendBigEndian(usage.kept_from_ms, 8, &out);
   PutVarint(usage.last_used_at_ms, &out);
   PutVarint(usage.use_count, &out);
   return out;
@@ -141,7 +141,7 @@ bool DecodeNamespaceRow(std::string_view row_key, std::string_view row_value, Na
     return false;
   }
   *ns = static_cast<NamespaceId>(
-      GetBigEndian(row_key.substr(kNamespaceRowPrefix.size()), kNamespaceIdBytes));
+      LoadBigEndian(row_key.data() + kNamespaceRowPrefix.size(), kNamespaceIdBytes));
   *scheme = static_cast<DigestScheme>(row_value[0]);
   if (ParseDigestScheme(DigestSchemeName(*scheme)) != *scheme) return false;
   name->assign(row_value.substr(1));
@@ -164,7 +164,7 @@ bool DecodeReclaimClockRow(std::string_view bytes, ReclaimClock::State* state) {
 
 std::string AuditLineRowKey(uint64_t seq) {
   std::string out(kAuditLineRowPrefix);
-  PutBigEndian(seq, 8, &out);
+  AppendBigEndian(seq, 8, &out);
   return out;
 }
 
@@ -172,7 +172,7 @@ std::optional<uint64_t> ParseAuditLineRowKey(std::string_view row_key) {
   if (!row_key.starts_with(kAuditLineRowPrefix)) return std::nullopt;
   row_key.remove_prefix(kAuditLineRowPrefix.size());
   if (row_key.size() != 8) return std::nullopt;
-  return GetBigEndian(row_key, 8);
+  return LoadBigEndian(row_key.data(), 8);
 }
 
 std::string EncodeAuditHeadRow(const AuditHead& head) {
@@ -199,7 +199,7 @@ std::string CutoffRowKey(NamespaceId ns, std::string_view owner) {
 bool ParseCutoffRowKey(std::string_view row_key, NamespaceId* ns, std::string* owner) {
   if (row_key.size() < kCutoffRowPrefix.size() + kNamespaceIdBytes) return false;
   row_key.remove_prefix(kCutoffRowPrefix.size());
-  *ns = static_cast<NamespaceId>(GetBigEndian(row_key, kNamespaceIdBytes));
+  *ns = static_cast<NamespaceId>(LoadBigEndian(row_key.data(), kNamespaceIdBytes));
   owner->assign(row_key.substr(kNamespaceIdBytes));
   return true;
 }

@@ -44,8 +44,8 @@ void EncodeStoredRecord(const StoredRecord& stored, std::string* out) {
   const bool is_sealed = !stored.sealed.empty();
   out->push_back(static_cast<char>(is_sealed ? kStoredRecordVersionSealed : kStoredRecordVersion));
   out->push_back(static_cast<char>(flags));
-  if (flags & kExpires) PutBigEndian(r.expires_at_ms, 8, out);
-  if (flags & kKeptFrom) PutBigEndian(stored.written_expired_at_ms, 8, out);
+  if (flags & kExpires) AppendBigEndian(r.expires_at_ms, 8, out);
+  if (flags & kKeptFrom) AppendBigEndian(stored.written_expired_at_ms, 8, out);
   PutVarint(r.created_at_ms, out);
   PutVarint(r.updated_at_ms, out);
   PutVarint(r.generation, out);

@@ -16,6 +16,7 @@ tokend_test(store_restart_test LIBS tokend_store RocksDB::rocksdb-shared LABELS 
 # A disk that fails, for the tests of what is then left.
 add_library(tokend_fault_disk STATIC support/fault_file_system.cc)
 target_link_libraries(tokend_fault_disk PUBLIC tokend_flags RocksDB::rocksdb-shared)
+tokend_test(byte_codec_test LIBS tokend_protocol LABELS storage)
 tokend_test(key_filter_test LIBS tokend_table LABELS storage)
 tokend_test(import_run_test LIBS tokend_store RocksDB::rocksdb-shared LABELS storage)
 tokend_test(store_import_stage_test LIBS tokend_store tokend_fault_disk LABELS storage tsan fault)

@@ -30,17 +30,16 @@ void WriteTotals(const WriteRequest& request, msgpack_io::Writer& out) {
   out.Uint(outcome.refused);
 }
 
-ImportedRow MakeRow(Call& call, const ImportRow& row, const std::string& namespace_name,
-                    const Space& space) {
-  ImportedRow imported;
-  imported.scheme = StatedScheme(row.token, space.scheme);
-  imported.has_updated_at = row.updated_at_ms.has_value();
-  Record& record = imported.record;
+void FillRow(Call& call, const ImportRow& row, const std::string& namespace_name,
+             const Space& space, ImportedRow* out) {
+  out->scheme = StatedScheme(row.token, space.scheme);
+  out->has_updated_at = row.updated_at_ms.has_value();
+  Record& record = out->record;
   record.key = call.dispatcher.KeyOf(row.token, space);
   record.namespace_name = namespace_name;
-  record.source_id = std::string(row.source_id);
-  if (row.owner) record.owner = std::string(*row.owner);
-  if (row.name) record.name = std::string(*row.name);
+  record.source_id = row.source_id;
+  if (row.owner) record.owner.emplace(*row.owner);
+  if (row.name) record.name.emplace(*row.name);
   record.scopes.assign(row.scopes.begin(), row.scopes.end());
   record.created_at_ms = row.created_at_ms.value_or(0);
   record.updated_at_ms = row.updated_at_ms.value_or(0);
@@ -48,8 +47,7 @@ ImportedRow MakeRow(Call& call, const ImportRow& row, const std::string& namespa
   record.last_used_at_ms = row.last_used_at_ms;
   record.use_count = row.use_count;
   record.revoked = row.revoked;
-  record.attributes = std::string(row.attributes);
-  return imported;
+  record.attributes = row.attributes;
 }
 
 Status CheckSeals(const Call& call, std::string_view namespace_name) {
@@ -128,7 +126,8 @@ void HandleImportRows(Call& call) {
   rows.rows.reserve(params.rows.size());
   for (const ImportRowElement& element : params.rows) {
     if (element.status.ok()) {
-      ImportedRow& row = rows.rows.emplace_back(MakeRow(call, element.row, *namespace_name, space));
+      ImportedRow& row = rows.rows.emplace_back();
+      FillRow(call, element.row, *namespace_name, space, &row);
       const Status sealed =
           SealToken(call, element.row.token, *namespace_name, row.record.key, &row.sealed);
       if (!sealed.ok()) {

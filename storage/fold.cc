@@ -122,10 +122,9 @@ FoldResult FoldRotateOld(const RotateMutation& rotate, const Stamp& stamp,
                     current, next);
 }
 
-MergeResult FoldImport(ImportedRow row, const Stamp& begin, uint64_t written_ms, bool stricter,
+MergeResult FoldImport(ImportedRow&& row, const Stamp& begin, uint64_t written_ms, bool stricter,
                        const StoredRecord* current, StoredRecord* next) {
   if (current == nullptr) {
-    *next = StoredRecord{};
     next->record = std::move(row.record);
     next->record.generation = 1;
     next->inserted_sequence = next->sequence = begin.sequence;

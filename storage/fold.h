@@ -49,7 +49,7 @@ enum class MergeResult : uint8_t { kTaken, kReplaced, kUnchanged };
 // that another key has sealed: the last that was imported is the one that can be opened. `begin` is
 // the stamp of import_begin, `written_ms` the time of writing, by the clock that is ahead, which
 // only retention looks at. `stricter`: the stricter expiry wins always.
-MergeResult FoldImport(ImportedRow row, const Stamp& begin, uint64_t written_ms, bool stricter,
+MergeResult FoldImport(ImportedRow&& row, const Stamp& begin, uint64_t written_ms, bool stricter,
                        const StoredRecord* current, StoredRecord* next);
 
 }  // namespace tokend

@@ -222,7 +222,8 @@ TEST(FoldTest, AnImportSealsWhatIsNotSealedByThatKey) {
       ImportedRow row = Row(updated, kNow + 100);
       row.sealed = c.row;
       StoredRecord next;
-      const MergeResult merged = FoldImport(row, {20, kNow}, kNow, false, &have, &next);
+      const MergeResult merged =
+          FoldImport(ImportedRow(row), {20, kNow}, kNow, false, &have, &next);
       const bool changes = updated == 501 || c.result != c.have;
       EXPECT_EQ(merged, changes ? MergeResult::kReplaced : MergeResult::kUnchanged);
       if (changes) {

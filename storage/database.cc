@@ -407,13 +407,22 @@ std::string Database::NewRunFile(Family family) {
   return runs_path_ + "/" + std::to_string(number) + "-" + kFamilyNames[family] + ".sst";
 }
 
-std::unique_ptr<rocksdb::SstFileWriter> Database::NewRunWriter(Family family) {
-  // What is written is read again soon, by compactions: it may stay in the system's cache.
-  rocksdb::EnvOptions env_options;
-  env_options.bytes_per_sync = kRunBytesPerSync;
-  return std::make_unique<rocksdb::SstFileWriter>(env_options, db_->GetOptions(handles_[family]),
-                                                  handles_[family],
-                                                  /*invalidate_page_cache=*/false);
+rocksdb::Status Database::OpenRunFile(Family family, const std::string& path,
+                                      std::unique_ptr<rocksdb::SstFileWriter>* writer) {
+  rocksdb::Status status;
+  // Past the system's cache, which it would cost an eighth of the writing to be copied into, and
+  // others their pages; through it on a file system that knows no such writes.
+  for (const bool is_direct : {true, false}) {
+    rocksdb::EnvOptions env_options;
+    env_options.use_direct_writes = is_direct;
+    if (!is_direct) env_options.bytes_per_sync = kRunBytesPerSync;
+    *writer = std::make_unique<rocksdb::SstFileWriter>(
+        env_options, db_->GetOptions(handles_[family]), handles_[family],
+        /*invalidate_page_cache=*/false);
+    status = (*writer)->Open(path);
+    if (status.ok()) break;
+  }
+  return status;
 }
 
 rocksdb::Status Database::TakeRun(const RunFiles& files) {

@@ -81,7 +81,8 @@ class Database {
   using RunFiles = std::array<std::string, kFamilyCount>;
   // A new file's path. Those that a crash leaves go when the database is opened.
   std::string NewRunFile(Family family);
-  std::unique_ptr<rocksdb::SstFileWriter> NewRunWriter(Family family);
+  rocksdb::Status OpenRunFile(Family family, const std::string& path,
+                              std::unique_ptr<rocksdb::SstFileWriter>* writer);
   // All of them or none, on the disk when it returns. Their rows are newer than what is there.
   rocksdb::Status TakeRun(const RunFiles& files);
   // Leaves *files empty.

@@ -171,8 +171,7 @@ rocksdb::Status ImportRun::WriteFile(Database* database, Database::Family family
     if (rows_.dropped(row)) continue;
     if (writer == nullptr) {
       *path = database->NewRunFile(family);
-      writer = database->NewRunWriter(family);
-      status = writer->Open(*path);
+      status = database->OpenRunFile(family, *path, &writer);
       TOKEND_CRASH_POINT("import.file");
     }
     if (status.ok()) status = writer->Put(SliceOf(rows_.key(row)), SliceOf(rows_.value(row)));

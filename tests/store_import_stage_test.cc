@@ -360,6 +360,20 @@ TEST_F(StoreImportStageTest, WhatCannotBeWrittenEndsTheImportAndNothingElse) {
   CloseStore();
 }
 
+TEST_F(StoreImportStageTest, AFileSystemWithoutDirectWritesIsWrittenToAllTheSame) {
+  CloseStore();
+  auto disk = std::make_shared<FaultFileSystem>();
+  disk->RefuseDirectWrites();
+  env_ = rocksdb::NewCompositeEnv(disk);
+  OpenStore();
+  const std::string id = Begin();
+  for (int i = 0; i < 3000; i += 100) Rows(id, RowsOf(i, i + 100));
+  EXPECT_EQ(End(id).taken, 3000u);
+  EXPECT_GT(disk->direct_refusals(), 0u);
+  for (int i = 0; i < 3000; ++i) ASSERT_EQ(Validate(Name(i), kImported), Verdict::kValid);
+  CloseStore();
+}
+
 TEST_F(StoreImportStageTest, FilesThatACrashLeftGoAtTheStart) {
   CloseStore();
   const std::string left = dir_.path() + "/data/import/7-tokens.sst";

@@ -45,13 +45,25 @@ class FaultFileSystem::WritableFile : public rocksdb::FSWritableFileOwnerWrapper
         state_(std::move(state)) {}
 
   IOStatus Append(const Slice& data, const IOOptions& options, IODebugContext* debug) override {
-    return Appended(data.size(), [&] { return target()->Append(data, options, debug); });
+    return Written({}, data.size(), [&] { return target()->Append(data, options, debug); });
   }
   IOStatus Append(const Slice& data, const IOOptions& options,
                   const rocksdb::DataVerificationInfo& verification,
                   IODebugContext* debug) override {
-    return Appended(data.size(),
-                    [&] { return target()->Append(data, options, verification, debug); });
+    return Written({}, data.size(),
+                   [&] { return target()->Append(data, options, verification, debug); });
+  }
+  IOStatus PositionedAppend(const Slice& data, uint64_t offset, const IOOptions& options,
+                            IODebugContext* debug) override {
+    return Written(offset, data.size(),
+                   [&] { return target()->PositionedAppend(data, offset, options, debug); });
+  }
+  IOStatus PositionedAppend(const Slice& data, uint64_t offset, const IOOptions& options,
+                            const rocksdb::DataVerificationInfo& verification,
+                            IODebugContext* debug) override {
+    return Written(offset, data.size(), [&] {
+      return target()->PositionedAppend(data, offset, options, verification, debug);
+    });
   }
   IOStatus Truncate(uint64_t size, const IOOptions& options, IODebugContext* debug) override {
     const auto power = system_->Begin();
@@ -74,14 +86,17 @@ class FaultFileSystem::WritableFile : public rocksdb::FSWritableFileOwnerWrapper
   }
 
  private:
-  template <typename Append>
-  IOStatus Appended(size_t bytes, Append append) {
+  // Without an offset: at its end.
+  template <typename Write>
+  IOStatus Written(std::optional<uint64_t> offset, size_t bytes, Write write) {
     const auto power = system_->Begin();
     if (IOStatus status = system_->Check(Operation::kAppend, path_); !status.ok()) return status;
-    IOStatus status = append();
+    IOStatus status = write();
     const std::lock_guard lock(system_->mutex_);
     if (!status.ok()) return status;
-    state_->size += bytes;
+    const uint64_t at = offset.value_or(state_->size);
+    state_->size = std::max(state_->size, at + bytes);
+    state_->synced = std::min(state_->synced, at);
     system_->free_bytes_ -= bytes;
     return status;
   }
@@ -270,6 +285,10 @@ IOStatus FaultFileSystem::NewWritableFile(const std::string& path,
                                           IODebugContext* debug) {
   const auto power = Begin();
   if (IOStatus status = Check(Operation::kCreate, path); !status.ok()) return status;
+  if (refuses_direct_ && options.use_direct_writes) {
+    ++direct_refusals_;
+    return IOStatus::InvalidArgument("no direct writes");
+  }
   std::optional<std::string> replaced = ContentOf(path);
   IOStatus status = FileSystemWrapper::NewWritableFile(path, options, file, debug);
   if (!status.ok()) return status;

@@ -55,6 +55,9 @@ class FaultFileSystem : public rocksdb::FileSystemWrapper {
   uint64_t failures() const { return failures_; }
   // A disk that is slow: each sync takes so long.
   void SetSyncTime(std::chrono::microseconds time) { sync_time_us_ = time.count(); }
+  // A file system without direct writes: to open a file for them is an error. How often it was.
+  void RefuseDirectWrites() { refuses_direct_ = true; }
+  uint64_t direct_refusals() const { return direct_refusals_; }
   // What the disk says it has free, whatever it has. Less with each append.
   void SetFreeBytes(uint64_t bytes) { free_bytes_ = bytes; }
 
@@ -125,6 +128,8 @@ class FaultFileSystem : public rocksdb::FileSystemWrapper {
 
   std::atomic<uint64_t> failures_{0};
   std::atomic<int64_t> sync_time_us_{0};
+  std::atomic<bool> refuses_direct_{false};
+  std::atomic<uint64_t> direct_refusals_{0};
   std::atomic<uint64_t> free_bytes_{uint64_t{1} << 40};
   mutable std::shared_mutex power_;
   bool cut_ = false, unseen_ = false;

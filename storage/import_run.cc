@@ -7,16 +7,15 @@
 namespace tokend {
 namespace {
 
-// What a token's rows take, about: so that memory for both rows and bytes is reserved.
-constexpr size_t kTokenBytes = 280;
-constexpr size_t kTokenRows = 4;
+// No row is shorter than its key, so that there are never more of them than are reserved.
+constexpr size_t kRowBytesMin = kTokenRowKeyBytes;
 
 rocksdb::Slice SliceOf(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
 
 }  // namespace
 
 ImportRun::ImportRun(size_t bytes, TwoThreads* threads) : threads_(threads) {
-  rows_.Reserve(bytes / kTokenBytes * kTokenRows, bytes);
+  rows_.Reserve(bytes / kRowBytesMin, bytes);
 }
 
 // The rows of a token are added one after the other, as Take expects.

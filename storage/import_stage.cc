@@ -14,6 +14,8 @@ constexpr size_t kForgottenBytes = 4 << 20;
 // Some 200 bytes of rows are a token, and 130 bits for its id and its owner leave no doubt to speak
 // of: each token in doubt is taken out and looked for on the disk.
 constexpr size_t kBytesOfKeyFilter = 12;
+// By which the rows of one step go beyond a run's bounds. To grow would be to copy it all.
+constexpr size_t kBeyondBytes = 1 << 20;
 
 uint64_t HashOf(NamespaceId ns, const TokenId& id) { return HashBytes(id.view(), ns, /*seed=*/0); }
 uint64_t HashOf(NamespaceId ns, std::string_view owner) { return HashBytes(owner, ns, /*seed=*/1); }
@@ -80,7 +82,7 @@ void ImportStage::Add(NamespaceId ns, const StoredRecord& stored, const UsageRow
                       bool is_behind) {
   if (filling_ == nullptr) filling_ = std::move(spare_);
   if (filling_ == nullptr) {
-    filling_ = std::make_unique<Run>(options_.run_bytes + options_.run_bytes / 2,
+    filling_ = std::make_unique<Run>(options_.run_bytes + options_.run_bytes / 2 + kBeyondBytes,
                                      options_.run_bytes / kBytesOfKeyFilter, &threads_);
   }
   const Record& record = stored.record;

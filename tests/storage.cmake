@@ -28,7 +28,7 @@ tokend_test(store_audit_test
             LIBS tokend_store tokend_fault_disk nlohmann_json::nlohmann_json
             LABELS storage tsan fault power_loss)
 tokend_test(backup_test LIBS tokend_store LABELS storage tsan fault)
-tokend_test(repair_test LIBS tokend_store RocksDB::rocksdb-shared LABELS storage fault)
+tokend_test(repair_test LIBS tokend_store RocksDB::rocksdb-shared LABELS storage fault ONE_THREAD)
 tokend_test(disk_fault_test LIBS tokend_store tokend_fault_disk LABELS storage tsan fault)
 tokend_test(store_clock_test LIBS tokend_store RocksDB::rocksdb-shared LABELS storage tsan fault)
 tokend_test(store_queue_test LIBS tokend_store tokend_fault_disk LABELS storage tsan overload)

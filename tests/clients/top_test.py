@@ -64,7 +64,7 @@ class Terminal:
                 taken, self.seen = self.seen[:found.end()], self.seen[found.end():]
                 return taken
             if time.monotonic() > deadline or not self._read():
-                raise AssertionError(f"no {pattern!r} in {self.seen!r}")
+                raise AssertionError(f"no {pattern!r} at the end of {self.seen[-4000:]!r}")
 
     def end(self):
         """The wait status and what came before."""
@@ -203,7 +203,8 @@ class OnATerminal(unittest.TestCase):
                 first.stop(signal.SIGKILL)
                 terminal.read_until("cannot reach .*\r\ntrying again")
                 with loaded(first.directory) as second:
-                    terminal.read_until(r"ready, up 00:00:0\d, restarted")
+                    # It may be loading still.
+                    terminal.read_until(r"(ready|loading), up 00:00:0\d, restarted")
                     terminal.read_until(r"validates/s +0 ")
                     terminal.type("q")
                     self.assertEqual(self.assert_restored(terminal), 0)

@@ -16,6 +16,8 @@ constexpr size_t kForgottenBytes = 4 << 20;
 constexpr size_t kBytesOfKeyFilter = 12;
 // By which the rows of one step go beyond a run's bounds. To grow would be to copy it all.
 constexpr size_t kBeyondBytes = 1 << 20;
+// What comes slowly is written sooner: its runs take less memory, which somebody has to find first.
+constexpr uint64_t kRunTimeMs = 300;
 
 uint64_t HashOf(NamespaceId ns, const TokenId& id) { return HashBytes(id.view(), ns, /*seed=*/0); }
 uint64_t HashOf(NamespaceId ns, std::string_view owner) { return HashBytes(owner, ns, /*seed=*/1); }
@@ -85,6 +87,7 @@ void ImportStage::Add(NamespaceId ns, const StoredRecord& stored, const UsageRow
     filling_ = std::make_unique<Run>(options_.run_bytes + options_.run_bytes / 2 + kBeyondBytes,
                                      options_.run_bytes / kBytesOfKeyFilter, &threads_);
   }
+  if (filling_bytes() == 0) filling_since_ms_ = parts_.clock->NowMs();
   const Record& record = stored.record;
   const uint64_t hash = HashOf(ns, TokenId::Of(record.key));
   if (is_behind || filling_->keys.MayHold(hash)) filling_->repeated.push_back({ns, record.key});
@@ -180,6 +183,12 @@ ImportStage::Tokens ImportStage::NextTaken(size_t max) {
 
 // --- the steps of a run ---
 
+bool ImportStage::IsFull() const {
+  if (filling_bytes() >= options_.run_bytes) return true;
+  return filling_bytes() >= options_.run_bytes / 4 &&
+         parts_.clock->NowMs() >= filling_since_ms_ + kRunTimeMs;
+}
+
 bool ImportStage::Step(bool all) {
   if (busy()) {
     if (filling_bytes() >= options_.run_bytes) threads_.Hurry(true);
@@ -199,8 +208,7 @@ bool ImportStage::Step(bool all) {
     spare_->Clear();
     writing_room_ = {};
   }
-  if (phase_ != Phase::kIdle || filling_ == nullptr || !taken_.empty() ||
-      (!all && filling_bytes() < options_.run_bytes)) {
+  if (phase_ != Phase::kIdle || filling_ == nullptr || !taken_.empty() || (!all && !IsFull())) {
     return false;
   }
   threads_.Hurry(false);

@@ -113,6 +113,7 @@ class ImportStage {
     std::vector<TokenName> repeated;
   };
 
+  bool IsFull() const;  // what is being filled, enough for it to be written
   size_t filling_bytes() const { return filling_ == nullptr ? 0 : filling_->rows.bytes(); }
   // Gives a token of writing_ out.
   ImportRun::Token TokenAt(size_t row);
@@ -139,6 +140,7 @@ class ImportStage {
   TwoThreads threads_;  // the stage's own is the first
   std::unique_ptr<Run> filling_, writing_;
   std::unique_ptr<Run> spare_;  // that was written: its memory is for the next
+  uint64_t filling_since_ms_ = 0;
   TableRoom filling_room_, writing_room_;
   Phase phase_ = Phase::kIdle;
   Database::RunFiles files_;

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -320,6 +321,20 @@ TEST_F(StoreImportStageTest, AnOwnerRevokedMeanwhileHasNoTokenLeft) {
     for (int i = 0; i < kTokens; ++i) {
       EXPECT_EQ(Validate(Name(i), kImported), i % 97 < 10 ? Verdict::kRevoked : Verdict::kValid);
     }
+  }
+}
+
+TEST_F(StoreImportStageTest, WhatComesSlowlyIsWrittenBeforeARunIsFull) {
+  const std::string id = Begin();
+  Rows(id, RowsOf(0, 60));  // more than a quarter of a run, less than all of it
+  Rows(id, RowsOf(60, 61));
+  EXPECT_EQ(Validate(Name(0), kImported), Verdict::kUnknown);
+  clock_.Advance(300);
+  for (int i = 61; i < 64; ++i) ASSERT_TRUE(Rows(id, {Row(i)}).status.ok());
+  const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (Validate(Name(0), kImported) != Verdict::kValid) {
+    ASSERT_LT(std::chrono::steady_clock::now(), patience);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
 }
 

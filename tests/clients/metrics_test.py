@@ -16,6 +16,7 @@ from server_under_test import Server
 class MetricsTest(unittest.TestCase):
     def test_promtool_finds_nothing_to_say(self):
         with Server(sys.argv[1]) as server:
+            server.log_when(" loaded ")
             base = "http://%s:%d" % server.address("http")
             for path in ("/livez", "/readyz"):
                 urllib.request.urlopen(base + path, timeout=60).close()

@@ -50,6 +50,7 @@ TimeResult Finish(int64_t seconds, int64_t ms_part, uint64_t* ms) {
 
 struct DateTime {
   int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0, milliseconds = 0;
+  std::optional<TimeZone> zone;  // that it names itself
 };
 
 // "2026-11-23 04:30:00", as nearly all of them are written.
@@ -72,8 +73,7 @@ bool ReadPlain(std::string_view text, DateTime* at) {
   return are_digits;
 }
 
-// *zone: the one that it names itself.
-bool ReadAnyForm(std::string_view text, DateTime* at, std::optional<TimeZone>* zone) {
+bool ReadAnyForm(std::string_view text, DateTime* at) {
   *at = {};
   while (TakeAny(&text, " \t")) {
   }
@@ -113,15 +113,14 @@ bool ReadAnyForm(std::string_view text, DateTime* at, std::optional<TimeZone>* z
   // An offset or UTC; names of zones would be looked up in files.
   const bool offset =
       !text.empty() && std::string_view("+-Z").find(text.front()) != std::string_view::npos;
-  return (offset || text == "UTC") && TimeZone::Load(text, &zone->emplace()).ok();
+  return (offset || text == "UTC") && TimeZone::Load(text, &at->zone.emplace()).ok();
 }
 
 }  // namespace
 
 TimeResult ReadDateTime(std::string_view text, const TimeZone& zone, uint64_t* ms) {
   DateTime at;
-  std::optional<TimeZone> named;
-  if (!ReadPlain(text, &at) && !ReadAnyForm(text, &at, &named)) return TimeResult::kBad;
+  if (!ReadPlain(text, &at) && !ReadAnyForm(text, &at)) return TimeResult::kBad;
   if (at.year == 0 && at.month == 0 && at.day == 0) return TimeResult::kZero;
   constexpr int kDays[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
   const bool leap = (at.year % 4 == 0 && at.year % 100 != 0) || at.year % 400 == 0;
@@ -132,7 +131,7 @@ TimeResult ReadDateTime(std::string_view text, const TimeZone& zone, uint64_t* m
   }
   const int64_t local = DaysFromCivil(at.year, at.month, at.day) * 86400 + at.hour * 3600 +
                         at.minute * 60 + at.second;
-  return Finish((named ? *named : zone).ToUtc(local), at.milliseconds, ms);
+  return Finish((at.zone ? *at.zone : zone).ToUtc(local), at.milliseconds, ms);
 }
 
 TimeResult ReadEpoch(std::string_view text, EpochUnit unit, uint64_t* ms) {

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "protocol/big_endian.h"
 #include "protocol/record.h"
 #include "protocol/short_copy.h"
 
@@ -35,7 +36,7 @@ char* PutUint(uint64_t value, char* out) {
   // 2^k bytes after a lead of 0xcc + k, most significant first.
   const int k = value <= UINT8_MAX ? 0 : value <= UINT16_MAX ? 1 : value <= UINT32_MAX ? 2 : 3;
   *out++ = static_cast<char>(0xcc + k);
-  const uint64_t big_endian = __builtin_bswap64(value << (64 - (8 << k)));
+  const uint64_t big_endian = BigEndian(value, size_t{1} << k);
   std::memcpy(out, &big_endian, sizeof big_endian);
   return out + (1 << k);
 }

@@ -2,18 +2,14 @@
 
 #include <cstring>
 
+#include "protocol/big_endian.h"
+
 namespace tokend {
 namespace {
 
 // A fixstr each, with its head.
 constexpr std::string_view kValidate = "\xa8validate";
 constexpr std::string_view kValidateMany = "\xadvalidate_many";
-
-uint32_t LoadBigEndian(const char* from) {
-  uint32_t value;
-  std::memcpy(&value, from, sizeof value);
-  return __builtin_bswap32(value);
-}
 
 class Cursor {
  public:
@@ -61,7 +57,7 @@ size_t ReadHeads(std::string_view bytes, std::string_view method, uint32_t* msgi
   } else {
     const uint32_t wide = lead - 0xccu;  // 2^wide bytes follow
     if (wide > 2 || bytes.size() < size_min + (size_t{1} << wide)) return 0;
-    *msgid = LoadBigEndian(data + pos) >> (32 - (8u << wide));
+    *msgid = static_cast<uint32_t>(LoadBigEndian(data + pos, 4)) >> (32 - (8u << wide));
     pos += size_t{1} << wide;
   }
   if (std::memcmp(data + pos, method.data(), method.size()) != 0) return 0;

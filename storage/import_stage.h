@@ -34,7 +34,9 @@
 namespace tokend {
 
 struct ImportStageOptions {
-  size_t run_bytes = 0;       // of rows, that a run is written at. Two are in memory at most
+  // Of rows, that a run is written at, or with a quarter of it once 0.3 s have passed since its
+  // first. Two are in memory at most.
+  size_t run_bytes = 0;
   size_t run_tokens_min = 0;  // with fewer a run is not worth its files
 };
 
